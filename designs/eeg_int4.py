@@ -1,0 +1,60 @@
+"""Motor imagery and execution from the scalp: 32 of the 64 electrodes of the PhysioNet set, at its 160 Hz."""
+
+from designs.number_format import INT4, INT8, UINT8, IntFormat
+from designs.schema import Design, HardwareSpec, ModelSpec, QuantSpec, TokenizerSpec
+
+EEG_INT4 = Design(
+    name="eeg_int4",
+    tokenizer=TokenizerSpec(
+        channels=32,
+        sample_hz=160,
+        wavelets=10,
+        octaves=5,
+        taps=20,
+        cycles=5.0,
+        token_ms=400,
+        sample=IntFormat(12),
+        kernel_bits=8,
+        fraction_bits=4,
+        token=UINT8,
+        electrodes=(
+            "FC5",
+            "FC3",
+            "FC1",
+            "FCz",
+            "FC2",
+            "FC4",
+            "FC6",
+            "C5",
+            "C3",
+            "C1",
+            "Cz",
+            "C2",
+            "C4",
+            "C6",
+            "T7",
+            "T8",
+            "CP5",
+            "CP3",
+            "CP1",
+            "CPz",
+            "CP2",
+            "CP4",
+            "CP6",
+            "P5",
+            "P3",
+            "P1",
+            "Pz",
+            "P2",
+            "P4",
+            "P6",
+            "F3",
+            "F4",
+        ),
+    ),
+    model=ModelSpec(tokens=10, embed_dim=32, layers=2, hidden_dim=64, outputs=2, normaliser="none"),
+    quant=QuantSpec(weight=INT4, activation=INT4, stream=INT8),
+    hardware=HardwareSpec(
+        target="ihp_sg13g2", clock_khz=1000, cycles_per_decision=5200, latency_budget_ms=50.0, backend="amaranth"
+    ),
+)

@@ -1,0 +1,132 @@
+"""Design -> the named streams and layers of its decoder, in the order of the flow: the one source of names."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from designs.number_format import IntFormat, enclosing, product_sum
+from designs.schema import Design
+
+
+@dataclass(frozen=True)
+class LinearLayer:
+    """One matrix-vector layer: ``out = saturate((weight @ in + bias + half) >> shift)``; `out` None: the sum itself.
+
+    The bias is stored in `bias` format; `acc` holds every sum of products plus bias that the formats allow, whatever the
+    weights, since weights can be reloaded in the implant.
+    """
+
+    name: str
+    inputs: int
+    outputs: int
+    tokens: int
+    """Vectors per decision."""
+    input: IntFormat
+    weight: IntFormat
+    out: IntFormat | None
+
+    @property
+    def bias(self) -> IntFormat:
+        return product_sum(self.input, self.weight, self.inputs)
+
+    @property
+    def acc(self) -> IntFormat:
+        return IntFormat(self.bias.bits + 1)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds per decision."""
+        return self.inputs * self.outputs * self.tokens
+
+    @property
+    def parameters(self) -> int:
+        return self.outputs * (self.inputs + 1)
+
+
+@dataclass(frozen=True)
+class StreamShape:
+    """A boundary between two blocks: what passes there in one decision, row-major, one value per transfer."""
+
+    name: str
+    shape: tuple[int, ...]
+    format: IntFormat
+
+
+@cache
+def linear_layers(design: Design) -> tuple[LinearLayer, ...]:
+    """Every matrix-vector layer in the order of the flow."""
+    model, quant = design.model, design.quant
+    dim, hidden, tokens = model.embed_dim, model.hidden_dim, model.tokens
+    stream, activation, weight = quant.stream, quant.activation, quant.weight
+    layers = [LinearLayer("embed", design.tokenizer.features, dim, 1, design.tokenizer.token, weight, stream)]
+    for i in range(model.layers):
+        layers += [
+            LinearLayer(f"block{i}_query", dim, dim, tokens, stream, weight, activation.unsigned()),
+            LinearLayer(f"block{i}_key", dim, dim, tokens, stream, weight, activation.unsigned()),
+            LinearLayer(f"block{i}_value", dim, dim, tokens, stream, weight, activation),
+            LinearLayer(f"block{i}_project", dim, dim, tokens, stream, weight, stream),
+            LinearLayer(f"block{i}_expand", dim, hidden, tokens, stream, weight, activation.unsigned()),
+            LinearLayer(f"block{i}_contract", hidden, dim, tokens, activation.unsigned(), weight, stream),
+        ]
+    return (*layers, LinearLayer("readout", dim, model.outputs, 1, stream, weight, None))
+
+
+def linear_layer(design: Design, name: str) -> LinearLayer:
+    """The layer called `name`; KeyError if the design has none."""
+    return {layer.name: layer for layer in linear_layers(design)}[name]
+
+
+@cache
+def streams(design: Design) -> tuple[StreamShape, ...]:
+    """Every boundary at which all models of the decoder must agree, in the order of the flow."""
+    model, quant, tokenizer = design.model, design.quant, design.tokenizer
+    window = (model.tokens, model.embed_dim)
+    found = [
+        StreamShape("tokens", (tokenizer.features,), tokenizer.token),
+        StreamShape("embed", (model.embed_dim,), quant.stream),
+        StreamShape("window", window, quant.stream),
+    ]
+    for i in range(model.layers):
+        for name in ("query", "key", "value"):
+            found.append(StreamShape(f"block{i}_{name}", window, linear_layer(design, f"block{i}_{name}").out or quant.stream))
+        found += [
+            StreamShape(f"block{i}_attention", window, quant.stream),
+            StreamShape(f"block{i}_project", window, quant.stream),
+            StreamShape(f"block{i}_attended", window, quant.stream),
+            StreamShape(f"block{i}_expand", (model.tokens, model.hidden_dim), quant.activation.unsigned()),
+            StreamShape(f"block{i}_contract", window, quant.stream),
+            StreamShape(f"block{i}_out", window, quant.stream),
+        ]
+    return (
+        *found,
+        StreamShape("pool", (model.embed_dim,), quant.stream),
+        StreamShape("readout", (model.outputs,), linear_layer(design, "readout").acc),
+        StreamShape("decision", (1,), IntFormat((model.outputs - 1).bit_length(), signed=False)),
+    )
+
+
+def key_value_sum(design: Design) -> IntFormat:
+    """Format of the attention's running sum over a window of key * value."""
+    return product_sum(design.quant.activation.unsigned(), design.quant.activation, design.model.tokens)
+
+
+def attention_sum(design: Design) -> IntFormat:
+    """Format of one attention output before requantization: sum over embed_dim of query * state."""
+    return product_sum(design.quant.activation.unsigned(), design.quant.stream, design.model.embed_dim)
+
+
+def token_sum(design: Design) -> IntFormat:
+    """Format of the sum of a window's tokens, before the mean's requantization."""
+    stream, tokens = design.quant.stream, design.model.tokens
+    return enclosing(tokens * stream.min, tokens * stream.max)
+
+
+def parameters(design: Design) -> int:
+    """Learned numbers of the decoder: weights, biases and positions."""
+    return sum(layer.parameters for layer in linear_layers(design)) + design.model.tokens * design.model.embed_dim
+
+
+def macs_per_decision(design: Design) -> int:
+    """Multiply-adds of the linear layers and the attention for one decision; the tokenizer's filters come on top."""
+    model = design.model
+    attention = 2 * model.tokens * model.embed_dim * model.embed_dim * model.layers
+    return sum(layer.macs for layer in linear_layers(design)) + attention

@@ -1,0 +1,200 @@
+"""The frozen specs a design is made of. Every check runs on creation and says who, what, and what to do."""
+
+from dataclasses import dataclass, fields
+from math import gcd
+
+from designs.number_format import INT8, IntFormat
+
+ATTENTION_NORMALISERS = ("none", "shift", "divide")
+BACKENDS = ("amaranth", "finn")
+DECIMATOR_REACH = 13
+"""Samples of history that two neighbouring outputs of the 11-tap half-band decimator look at."""
+
+
+class DesignError(ValueError):
+    """A design that cannot be built; the message names the design field and the values that work."""
+
+
+def _require(ok: bool, message: str) -> None:
+    if not ok:
+        raise DesignError(message)
+
+
+def _positive(spec: object, *names: str) -> None:
+    for name in names:
+        value = getattr(spec, name)
+        _require(
+            isinstance(value, int) and not isinstance(value, bool) and value > 0,
+            f"{type(spec).__name__}: {name}={value!r} is not a positive whole number",
+        )
+
+
+@dataclass(frozen=True)
+class TokenizerSpec:
+    """The integer Morlet bank: octaves at halved rates, each with the same `wavelets // octaves` kernels.
+
+    The highest wavelet is centred on sample_hz / 4; each octave lies a factor two lower. A kernel spans `taps` samples of
+    its octave's rate and `cycles` cycles of its centre frequency (standard deviation cycles / (2 pi f)).
+    Samples are taken in pairs: an octave is evaluated on every second of its samples.
+    """
+
+    channels: int
+    sample_hz: int
+    wavelets: int
+    octaves: int
+    taps: int
+    cycles: float
+    token_ms: int
+    sample: IntFormat = IntFormat(12)
+    kernel_bits: int = 8
+    fraction_bits: int = 4
+    """Bits kept below the converter's least significant bit in a magnitude."""
+    token: IntFormat = INT8.unsigned()
+    electrodes: tuple[str, ...] = ()
+    """Names of the channels to take from a recording; empty: its first `channels`."""
+
+    def __post_init__(self) -> None:
+        _positive(self, "channels", "sample_hz", "wavelets", "octaves", "taps", "token_ms", "kernel_bits", "fraction_bits")
+        _require(
+            self.wavelets % self.octaves == 0,
+            f"TokenizerSpec: wavelets={self.wavelets} is not a multiple of octaves={self.octaves}",
+        )
+        _require(
+            self.taps % 2 == 0 and DECIMATOR_REACH < self.taps <= 64,
+            f"TokenizerSpec: taps={self.taps} must be even, from 14 to 64",
+        )
+        _require(0.5 <= self.cycles <= 20, f"TokenizerSpec: cycles={self.cycles} is out of range; use 0.5 to 20")
+        _require(
+            self.sample_hz * self.token_ms % 2000 == 0,
+            f"TokenizerSpec: token_ms={self.token_ms} at sample_hz={self.sample_hz} is {self.sample_hz * self.token_ms / 1000:g} "
+            "samples; choose token_ms so that a token has an even number of samples",
+        )
+        _require(
+            self.token_pairs >= 1 << (self.octaves - 1),
+            f"TokenizerSpec: a token of {self.token_samples} samples is too short for octaves={self.octaves}; "
+            f"use at least {2 << (self.octaves - 1)} samples per token or fewer octaves",
+        )
+        _require(self.sample.signed, f"TokenizerSpec: sample={self.sample} must be signed")
+        _require(not self.token.signed, f"TokenizerSpec: token={self.token} must be unsigned, magnitudes have no sign")
+        _require(
+            not self.electrodes or len(self.electrodes) == self.channels,
+            f"TokenizerSpec: {len(self.electrodes)} electrodes named for channels={self.channels}; name all of them or none",
+        )
+
+    @property
+    def wavelets_per_octave(self) -> int:
+        return self.wavelets // self.octaves
+
+    @property
+    def features(self) -> int:
+        """Values per token, ordered [channel, octave, wavelet of the octave]."""
+        return self.channels * self.wavelets
+
+    @property
+    def token_samples(self) -> int:
+        return self.sample_hz * self.token_ms // 1000
+
+    @property
+    def token_pairs(self) -> int:
+        return self.token_samples // 2
+
+    @property
+    def magnitude(self) -> IntFormat:
+        return IntFormat(self.sample.bits + self.fraction_bits, signed=False)
+
+    def pool_unit_pairs(self, octave: int) -> int:
+        """The stretch of time, in sample pairs, in which this octave's magnitudes are weighed (docs/blocks/pool.md)."""
+        return gcd(1 << octave, self.token_pairs)
+
+    @property
+    def pool(self) -> IntFormat:
+        """The narrowest format that holds any octave's pooled magnitude."""
+        terms = max(self.token_pairs // self.pool_unit_pairs(octave) for octave in range(self.octaves))
+        return IntFormat((terms * self.magnitude.max).bit_length(), signed=False)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The implantable neural decoder: linear embedding, `layers` of ReLU linear attention and feed-forward, mean, readout."""
+
+    tokens: int
+    embed_dim: int
+    layers: int
+    hidden_dim: int
+    outputs: int
+    normaliser: str = "none"
+
+    def __post_init__(self) -> None:
+        _positive(self, "tokens", "embed_dim", "layers", "hidden_dim", "outputs")
+        _require(self.tokens >= 2, f"ModelSpec: tokens={self.tokens} leaves nothing to attend to; use at least 2")
+        _require(self.outputs >= 2, f"ModelSpec: outputs={self.outputs} leaves nothing to decide; use at least 2")
+        _require(
+            self.normaliser in ATTENTION_NORMALISERS,
+            f"ModelSpec: normaliser={self.normaliser!r} is unknown; use one of {', '.join(ATTENTION_NORMALISERS)}",
+        )
+
+    @property
+    def mean_shift(self) -> int:
+        """Sums over tokens are scaled by 2 ** -mean_shift, the power of two next above `tokens`: no divider in hardware."""
+        return (self.tokens - 1).bit_length()
+
+
+@dataclass(frozen=True)
+class QuantSpec:
+    """Bit widths. `activation`: inside blocks (query, key, value, hidden). `stream`: the residual stream, KV state,
+    attention output and pooled vector."""
+
+    weight: IntFormat
+    activation: IntFormat
+    stream: IntFormat = INT8
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            _require(
+                isinstance(value, IntFormat) and value.signed and 2 <= value.bits <= 8,
+                f"QuantSpec: {field.name}={value} must be a signed format of 2 to 8 bits",
+            )
+
+
+@dataclass(frozen=True)
+class HardwareSpec:
+    """How the decoder is built. `cycles_per_decision` is the target from which hw.plan.folding picks multipliers per layer."""
+
+    target: str
+    clock_khz: int
+    cycles_per_decision: int
+    latency_budget_ms: float = 50.0
+    backend: str = "amaranth"
+
+    def __post_init__(self) -> None:
+        _positive(self, "clock_khz", "cycles_per_decision")
+        _require(self.latency_budget_ms > 0, f"HardwareSpec: latency_budget_ms={self.latency_budget_ms} must be positive")
+        _require(
+            self.backend in BACKENDS, f"HardwareSpec: backend={self.backend!r} is unknown; use one of {', '.join(BACKENDS)}"
+        )
+
+
+@dataclass(frozen=True)
+class Design:
+    """One decoder, from the samples it takes to the silicon it is built in."""
+
+    name: str
+    tokenizer: TokenizerSpec
+    model: ModelSpec
+    quant: QuantSpec
+    hardware: HardwareSpec
+
+    def __post_init__(self) -> None:
+        _require(self.name.isidentifier(), f"Design: name={self.name!r} must be letters, digits and underscores")
+        cycles_available = self.hardware.clock_khz * self.tokenizer.token_ms
+        _require(
+            cycles_available >= self.hardware.cycles_per_decision,
+            f"{self.name}: clock_khz={self.hardware.clock_khz} gives {cycles_available} cycles per decision, fewer than "
+            f"hardware.cycles_per_decision={self.hardware.cycles_per_decision}; raise the clock",
+        )
+
+    @property
+    def decisions_per_s(self) -> float:
+        """One decision per token, over the last `model.tokens` tokens."""
+        return 1000 / self.tokenizer.token_ms

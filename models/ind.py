@@ -1,0 +1,49 @@
+"""The implantable neural decoder (IND): tokens -> linear embedding -> linear attention blocks -> mean -> readout.
+
+After Xie et al., arXiv 2601.17625. No layer normalisation and no softmax: everything here has an integer twin.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from designs.schema import Design, ModelSpec
+from models.linear_attention import LinearAttention
+
+
+class Block(nn.Module):
+    """Attention, then feed-forward, each added to the residual stream."""
+
+    def __init__(self, spec: ModelSpec):
+        super().__init__()
+        self.attention = LinearAttention(spec)
+        self.expand = nn.Linear(spec.embed_dim, spec.hidden_dim)
+        self.contract = nn.Linear(spec.hidden_dim, spec.embed_dim)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """tokens [batch, tokens, embed_dim] -> same shape."""
+        tokens = tokens + self.attention(tokens)
+        return tokens + self.contract(self.expand(tokens).relu())
+
+
+class Ind(nn.Module):
+    """IND from standardised tokens to logits; `embedding` gives the pooled vector that distillation aligns."""
+
+    def __init__(self, design: Design):
+        super().__init__()
+        spec = design.model
+        self.embed = nn.Linear(design.tokenizer.features, spec.embed_dim)
+        self.position = nn.Parameter(torch.zeros(spec.tokens, spec.embed_dim))
+        self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.layers))
+        self.readout = nn.Linear(spec.embed_dim, spec.outputs)
+        self.mean_scale = 2.0**-spec.mean_shift
+
+    def embedding(self, tokens: Tensor) -> Tensor:
+        """tokens [batch, tokens, features] standardised -> [batch, embed_dim]."""
+        stream = self.embed(tokens) + self.position
+        for block in self.blocks:
+            stream = block(stream)
+        return stream.sum(dim=1) * self.mean_scale
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """tokens [batch, tokens, features] standardised -> logits [batch, outputs]."""
+        return self.readout(self.embedding(tokens))

@@ -1,0 +1,23 @@
+"""ReLU linear attention without division (docs/blocks/linear_attention.md)."""
+
+import numpy as np
+
+from designs.schema import Design
+from quant.golden.parameters import AttentionShifts
+from quant.golden.requantize import requantize
+
+
+def key_value_state(key: np.ndarray, value: np.ndarray, shifts: AttentionShifts, design: Design) -> np.ndarray:
+    """key, value int64 [..., tokens, embed_dim] -> state [..., embed_dim (key), embed_dim (value)] in the stream format."""
+    return requantize(np.swapaxes(key, -1, -2) @ value, shifts.state, design.quant.stream)
+
+
+def linear_attention(
+    query: np.ndarray, key: np.ndarray, value: np.ndarray, shifts: AttentionShifts, design: Design
+) -> np.ndarray:
+    """query, key, value int64 [..., tokens, embed_dim] -> int64 [..., tokens, embed_dim] in the stream format.
+
+    query and key are already non-negative (their layers end in a ReLU); every token sees the whole window.
+    """
+    state = key_value_state(key, value, shifts, design)
+    return requantize(query @ state, shifts.out, design.quant.stream)

@@ -1,0 +1,93 @@
+"""IntegerParameters: everything the integer decoder needs besides its Design. Pure data, checked on creation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from designs.layer_table import LinearLayer, linear_layers
+from designs.number_format import IntFormat
+from designs.schema import Design
+
+
+class ParameterError(ValueError):
+    """Parameters that do not fit the design; the message names the layer."""
+
+
+def _inside(who: str, values: np.ndarray, shape: tuple[int, ...], fmt: IntFormat) -> np.ndarray:
+    if values.shape != shape:
+        raise ParameterError(f"{who}: shape {values.shape} where the design has {shape}; is it of another design?")
+    if not np.issubdtype(values.dtype, np.integer):
+        raise ParameterError(f"{who}: {values.dtype} values where integers are needed")
+    if values.size and (values.min() < fmt.min or values.max() > fmt.max):
+        raise ParameterError(f"{who}: values from {values.min()} to {values.max()} do not fit {fmt}")
+    return values.astype(np.int64)
+
+
+def _shift(who: str, shift: int) -> int:
+    if not 0 <= int(shift) <= 31:
+        raise ParameterError(f"{who}: shift={shift} is out of range; use 0 to 31")
+    return int(shift)
+
+
+@dataclass(frozen=True)
+class LinearParameters:
+    """weight [outputs, inputs], bias [outputs] at accumulator scale, shift of the requantization (0 for the readout)."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    shift: int
+
+
+@dataclass(frozen=True)
+class AttentionShifts:
+    """state: key-value sum -> KV state; out: query times state -> attention output."""
+
+    state: int
+    out: int
+
+
+@dataclass(frozen=True)
+class IntegerParameters:
+    """All integers of one trained decoder."""
+
+    design: Design
+    token_shift: np.ndarray
+    """[channels, wavelets], 0 to 31: right shift of each pooled feature."""
+    linear: dict[str, LinearParameters]
+    """By layer name of designs.layer_table."""
+    position: np.ndarray
+    """[tokens, embed_dim] at the scale of the residual stream."""
+    attention: tuple[AttentionShifts, ...]
+    """One per layer."""
+    mean_shift: int
+    """Right shift from the sum of the window's tokens to the pooled vector."""
+    readout_scale: float
+    """Value of one unit of the readout; reports only, no integer depends on it."""
+
+    def __post_init__(self) -> None:
+        design = self.design
+        tokenizer, model = design.tokenizer, design.model
+        shape = (tokenizer.channels, tokenizer.wavelets)
+        object.__setattr__(
+            self, "token_shift", _inside(f"{design.name}: token_shift", self.token_shift, shape, IntFormat(5, signed=False))
+        )
+        position = _inside(f"{design.name}: position", self.position, (model.tokens, model.embed_dim), design.quant.stream)
+        object.__setattr__(self, "position", position)
+        names = [layer.name for layer in linear_layers(design)]
+        if sorted(names) != sorted(self.linear):
+            odd = sorted(set(names) ^ set(self.linear))
+            raise ParameterError(f"{design.name}: layers {', '.join(odd)} are missing or unknown; is it of another design?")
+        checked = {layer.name: self._checked(layer) for layer in linear_layers(design)}
+        object.__setattr__(self, "linear", checked)
+        if len(self.attention) != model.layers:
+            raise ParameterError(f"{design.name}: {len(self.attention)} attention layers where the design has {model.layers}")
+        for i, shifts in enumerate(self.attention):
+            _shift(f"{design.name}: block{i} state", shifts.state)
+            _shift(f"{design.name}: block{i} out", shifts.out)
+        _shift(f"{design.name}: mean_shift", self.mean_shift)
+
+    def _checked(self, layer: LinearLayer) -> LinearParameters:
+        found, who = self.linear[layer.name], f"{self.design.name}: {layer.name}"
+        weight = _inside(f"{who} weight", found.weight, (layer.outputs, layer.inputs), layer.weight)
+        bias = _inside(f"{who} bias", found.bias, (layer.outputs,), layer.bias)
+        return LinearParameters(weight, bias, _shift(who, found.shift))

@@ -1,0 +1,70 @@
+"""Every inner stream of the integer decoder, under the names of designs.layer_table.streams."""
+
+import numpy as np
+
+from designs.layer_table import linear_layer
+from quant.golden.argmax import argmax
+from quant.golden.linear import linear
+from quant.golden.linear_attention import linear_attention
+from quant.golden.mean_pool import mean_pool
+from quant.golden.parameters import IntegerParameters
+from quant.golden.pool import tokenize
+from quant.golden.residual import residual
+
+Trace = dict[str, np.ndarray]
+
+
+def trace_samples(samples: np.ndarray, parameters: IntegerParameters) -> Trace:
+    """samples [samples, channels] in the sample format, from reset -> every stream of every decision.
+
+    `tokens` and `embed` have one row per token; all others one row per decision, the first after `model.tokens` tokens.
+    """
+    tokenizer = parameters.design.tokenizer
+    tokens = tokenize(samples, tokenizer, parameters.token_shift)
+    embed = _linear("embed", tokens, parameters)
+    windows = sliding_windows(embed, parameters.design.model.tokens)
+    return {"tokens": tokens, "embed": embed} | trace_windows(windows, parameters)
+
+
+def trace_tokens(tokens: np.ndarray, parameters: IntegerParameters) -> Trace:
+    """tokens [windows, tokens, features] in the token format -> every stream, one row per window.
+
+    The training side's view: each window brings its own tokens, so `tokens` and `embed` are [windows, tokens, ...] here.
+    """
+    embed = _linear("embed", tokens, parameters)
+    return {"tokens": tokens, "embed": embed} | trace_windows(embed, parameters)
+
+
+def sliding_windows(rows: np.ndarray, length: int) -> np.ndarray:
+    """[rows, width] -> [rows - length + 1, length, width]: the last `length` rows at every row from the first full window."""
+    if len(rows) < length:
+        return np.zeros((0, length, rows.shape[1]), rows.dtype)
+    return np.swapaxes(np.lib.stride_tricks.sliding_window_view(rows, length, axis=0), 1, 2)
+
+
+def trace_windows(embed: np.ndarray, parameters: IntegerParameters) -> Trace:
+    """embed [windows, tokens, embed_dim] -> the streams from `window` to `decision`, one row per window."""
+    design = parameters.design
+    stream = design.quant.stream
+    found: Trace = {"window": residual(embed, parameters.position, stream)}
+    current = found["window"]
+    for i, shifts in enumerate(parameters.attention):
+        block = f"block{i}_"
+        for name in ("query", "key", "value"):
+            found[block + name] = _linear(block + name, current, parameters)
+        found[block + "attention"] = linear_attention(
+            found[block + "query"], found[block + "key"], found[block + "value"], shifts, design
+        )
+        found[block + "project"] = _linear(block + "project", found[block + "attention"], parameters)
+        found[block + "attended"] = residual(current, found[block + "project"], stream)
+        found[block + "expand"] = _linear(block + "expand", found[block + "attended"], parameters)
+        found[block + "contract"] = _linear(block + "contract", found[block + "expand"], parameters)
+        found[block + "out"] = current = residual(found[block + "attended"], found[block + "contract"], stream)
+    found["pool"] = mean_pool(current, parameters.mean_shift, design)
+    found["readout"] = _linear("readout", found["pool"], parameters)
+    found["decision"] = argmax(found["readout"])
+    return found
+
+
+def _linear(name: str, inputs: np.ndarray, parameters: IntegerParameters) -> np.ndarray:
+    return linear(inputs, parameters.linear[name], linear_layer(parameters.design, name))
