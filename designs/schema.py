@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from math import gcd
 
-from designs.number_format import INT8, IntFormat
+from designs.number_format import INT8, INT12, UINT8, IntFormat
 
 ATTENTION_NORMALISERS = ("none", "shift", "divide")
 BACKENDS = ("amaranth", "finn")
@@ -45,11 +45,11 @@ class TokenizerSpec:
     taps: int
     cycles: float
     token_ms: int
-    sample: IntFormat = IntFormat(12)
+    sample: IntFormat = INT12
     kernel_bits: int = 8
     fraction_bits: int = 4
     """Bits kept below the converter's least significant bit in a magnitude."""
-    token: IntFormat = INT8.unsigned()
+    token: IntFormat = UINT8
     electrodes: tuple[str, ...] = ()
     """Names of the channels to take from a recording; empty: its first `channels`."""
 
@@ -66,8 +66,8 @@ class TokenizerSpec:
         _require(0.5 <= self.cycles <= 20, f"TokenizerSpec: cycles={self.cycles} is out of range; use 0.5 to 20")
         _require(
             self.sample_hz * self.token_ms % 2000 == 0,
-            f"TokenizerSpec: token_ms={self.token_ms} at sample_hz={self.sample_hz} is {self.sample_hz * self.token_ms / 1000:g} "
-            "samples; choose token_ms so that a token has an even number of samples",
+            f"TokenizerSpec: token_ms={self.token_ms} at sample_hz={self.sample_hz} is "
+            f"{self.sample_hz * self.token_ms / 1000:g} samples; choose token_ms so that a token has an even number of samples",
         )
         _require(
             self.token_pairs >= 1 << (self.octaves - 1),

@@ -1,4 +1,4 @@
-"""Multirate Morlet bank: samples -> filter sums, each octave at half the rate of the one above (docs/blocks/wavelet_bank.md)."""
+"""Multirate Morlet bank: samples -> filter sums, each octave at half the rate of the last (docs/blocks/wavelet_bank.md)."""
 
 from collections.abc import Iterator
 

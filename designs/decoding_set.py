@@ -1,0 +1,87 @@
+"""DecodingSet: the digitised recording and its labelled windows, the file at which training and hardware meet."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+PARTS = ("train", "validation", "test")
+
+
+class DecodingSetError(ValueError):
+    """A file that is no decoding set, or one whose parts do not fit together."""
+
+
+@dataclass(frozen=True)
+class DecodingSet:
+    """Converter codes of whole streams and the windows that end at some of their tokens.
+
+    Every stream is decoded from reset. A window is the `model.tokens` tokens that end with token `window_token` of stream
+    `window_stream`. Streams of the test part hold no window of another part.
+    """
+
+    samples: np.ndarray
+    """int16 [samples, channels]: all streams, one after the other."""
+    stream_start: np.ndarray
+    """int64 [streams]: first row of each stream in `samples`, ascending from 0."""
+    window_stream: np.ndarray
+    """int64 [windows]."""
+    window_token: np.ndarray
+    """int64 [windows]: index of the window's last token in its stream, from 0."""
+    window_label: np.ndarray
+    """int64 [windows]: class index."""
+    window_part: np.ndarray
+    """int64 [windows]: index into PARTS."""
+    label_names: np.ndarray
+    """str [classes]."""
+    lsb_uv: np.ndarray
+    """float64 []: microvolt per converter code."""
+    sample_hz: np.ndarray
+    """float64 []."""
+    source: np.ndarray
+    """str []: which recording this is."""
+
+    def __post_init__(self) -> None:
+        windows, streams = len(self.window_label), len(self.stream_start)
+        ok = (
+            self.samples.ndim == 2
+            and self.samples.dtype == np.int16
+            and streams > 0
+            and self.stream_start[0] == 0
+            and bool((np.diff(np.append(self.stream_start, len(self.samples))) > 0).all())
+            and all(len(column) == windows for column in (self.window_stream, self.window_token, self.window_part))
+            and bool(((self.window_stream >= 0) & (self.window_stream < streams)).all())
+            and bool(((self.window_part >= 0) & (self.window_part < len(PARTS))).all())
+            and bool(((self.window_label >= 0) & (self.window_label < len(self.label_names))).all())
+            and bool((self.window_token >= 0).all())
+        )
+        if not ok:
+            raise DecodingSetError("decoding set: its streams and windows do not fit together; prepare it again")
+
+    @property
+    def streams(self) -> list[np.ndarray]:
+        """Every stream as int16 [samples, channels]."""
+        return np.split(self.samples, self.stream_start[1:])
+
+    def windows_of(self, part: str) -> np.ndarray:
+        """int64 indices of the windows of `part`."""
+        return np.flatnonzero(self.window_part == PARTS.index(part))
+
+    def test_streams(self) -> list[int]:
+        """Indices of the streams that hold test windows, ascending."""
+        return sorted(set(self.window_stream[self.windows_of("test")].tolist()))
+
+    def save(self, path: Path) -> None:
+        """Write as .npz under a temporary name, then rename: a half-written file is never found under `path`."""
+        partial = path.with_suffix(".partial.npz")
+        np.savez_compressed(partial, **{field.name: getattr(self, field.name) for field in fields(self)})
+        partial.replace(path)
+
+    @staticmethod
+    def load(path: Path) -> "DecodingSet":
+        """Read what `save` wrote. Raises DecodingSetError with one line for anything else."""
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                return DecodingSet(**{field.name: found[field.name] for field in fields(DecodingSet)})
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise DecodingSetError(f"{path.name}: not a readable decoding set ({error}); prepare it again") from error
