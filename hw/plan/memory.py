@@ -1,0 +1,124 @@
+"""What is kept where: the loadable memories with their words and load frames, and the working memories."""
+
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+
+from designs.layer_table import linear_layers
+from designs.number_format import IntFormat
+from designs.schema import Design
+from hw.plan.folding import Folding, word_bits
+from quant.golden.parameters import IntegerParameters
+
+FRAME_START = 0xA5
+TOKEN_SHIFT_BITS = 5
+
+
+@dataclass(frozen=True)
+class Region:
+    """One loadable memory: `depth` words of `width` bits, number `index` on the load port."""
+
+    name: str
+    index: int
+    depth: int
+    width: int
+
+    @property
+    def word_bytes(self) -> int:
+        return -(-self.width // 8)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Start, region, payload, checksum."""
+        return 2 + self.depth * self.word_bytes + 4
+
+    @property
+    def bits(self) -> int:
+        return self.depth * self.width
+
+
+@dataclass(frozen=True)
+class WorkingMemory:
+    """A memory that the decoder writes itself; `block` is the datasheet it belongs to."""
+
+    name: str
+    block: str
+    depth: int
+    width: int
+
+    @property
+    def bits(self) -> int:
+        return self.depth * self.width
+
+
+def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
+    """Every loadable memory in the order of the load frames: token_shift, weight and bias of each layer, position.
+
+    `token_shift`: address channel * octaves + octave, one 5-bit shift per wavelet of the octave, wavelet 0 in the low bits.
+    `<layer>_weight`: address nf * (inputs / simd) + sf, weight [nf * pe + p, sf * simd + s] at place p * simd + s, place 0 in
+    the low bits. `<layer>_bias`: one word per output. `position`: address token * embed_dim + dim.
+    """
+    spec, model = design.tokenizer, design.model
+    shapes = [("token_shift", spec.channels * spec.octaves, spec.wavelets_per_octave * TOKEN_SHIFT_BITS)]
+    for layer in linear_layers(design):
+        words = layer.inputs * layer.outputs // folding[layer.name].multipliers
+        shapes.append((f"{layer.name}_weight", words, word_bits(layer, folding[layer.name])))
+        shapes.append((f"{layer.name}_bias", layer.outputs, layer.bias.bits))
+        if layer.name == "embed":
+            shapes.append(("position", model.tokens * model.embed_dim, design.quant.stream.bits))
+    return tuple(Region(name, index, depth, width) for index, (name, depth, width) in enumerate(shapes))
+
+
+def find_region(design: Design, folding: dict[str, Folding], name: str) -> Region:
+    """The region called `name`; KeyError if the design has none."""
+    return {region.name: region for region in regions(design, folding)}[name]
+
+
+def load_words(parameters: IntegerParameters, folding: dict[str, Folding]) -> dict[str, list[int]]:
+    """Region name -> its `depth` words as unsigned integers of `width` bits, in address order."""
+    design = parameters.design
+    spec = design.tokenizer
+    words = {
+        "token_shift": _pack(
+            parameters.token_shift.reshape(spec.channels * spec.octaves, spec.wavelets_per_octave),
+            IntFormat(TOKEN_SHIFT_BITS, signed=False),
+        ),
+        "position": _pack(parameters.position.reshape(-1, 1), design.quant.stream),
+    }
+    for layer in linear_layers(design):
+        pe, simd = folding[layer.name].pe, folding[layer.name].simd
+        weight = parameters.linear[layer.name].weight.reshape(layer.outputs // pe, pe, layer.inputs // simd, simd)
+        words[f"{layer.name}_weight"] = _pack(weight.transpose(0, 2, 1, 3).reshape(-1, pe * simd), layer.weight)
+        words[f"{layer.name}_bias"] = _pack(parameters.linear[layer.name].bias.reshape(-1, 1), layer.bias)
+    return {region.name: words[region.name] for region in regions(design, folding)}
+
+
+def load_frames(parameters: IntegerParameters, folding: dict[str, Folding]) -> bytes:
+    """What the load port takes to fill every region, one frame after the other (docs/blocks/load_port.md)."""
+    words = load_words(parameters, folding)
+    return b"".join(load_frame(region, words[region.name]) for region in regions(parameters.design, folding))
+
+
+def load_frame(region: Region, words: list[int]) -> bytes:
+    """Start byte, region index, words little-endian, CRC-32 of region and words little-endian."""
+    body = bytes([region.index]) + b"".join(word.to_bytes(region.word_bytes, "little") for word in words)
+    return bytes([FRAME_START]) + body + crc32(body).to_bytes(4, "little")
+
+
+def working_memories(design: Design, folding: dict[str, Folding]) -> tuple[WorkingMemory, ...]:
+    """The tokenizer's memories without a load port."""
+    spec = design.tokenizer
+    steps, per_octave = spec.channels * spec.octaves, spec.wavelets_per_octave
+    return (
+        WorkingMemory("pair", "wavelet_bank", spec.channels, spec.sample.bits),
+        WorkingMemory("state", "wavelet_bank", steps, spec.taps * spec.sample.bits),
+        WorkingMemory("pool", "pool", steps, per_octave * spec.pool.bits),
+        WorkingMemory("token", "token_buffer", steps, per_octave * spec.token.bits),
+    )
+
+
+def _pack(rows: np.ndarray, format: IntFormat) -> list[int]:
+    """int64 [words, places] -> one unsigned integer per word, place 0 in the low bits, two's complement."""
+    mask = (1 << format.bits) - 1
+    return [sum((int(value) & mask) << (place * format.bits) for place, value in enumerate(row)) for row in rows]
