@@ -1,0 +1,125 @@
+"""The weight load port: framed bytes -> words on the load bus, guarded by a checksum and a lock (docs/blocks/load_port.md)."""
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
+from amaranth.lib.wiring import In, Out
+
+from hw.plan.memory import FRAME_START, Region
+
+CHECKSUM_BYTES = 4
+
+
+class LoadBus(wiring.Signature):
+    """Words on their way into the loadable memories: `data` belongs at `address` of region number `region` while `strobe`.
+
+    Every memory listens and takes what is its own, at once: nothing can hold the bus off.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"region": Out(8), "address": Out(16), "data": Out(64), "strobe": Out(1)})
+
+
+def is_for(bus: wiring.PureInterface, region: Region) -> Value:
+    """1 in the cycle in which `bus` carries a word of `region`."""
+    return bus.strobe & (bus.region == region.index)
+
+
+class LoadPort(wiring.Component):
+    """Load frames to memory words.
+
+    i: stream of bytes, frames as hw.plan.memory.load_frames makes them; zeros between frames are skipped.
+    bus: one word per strobe. loaded: every region holds a load whose checksum was right. error: the last frame had a wrong
+    checksum, region or length. refused: the last frame met `armed`; it left no trace from then on.
+    A region counts as not loaded from its frame's first word until its checksum is right. With `preloaded` every region
+    starts as loaded at power-up (not at reset, which cannot bring back what was overwritten).
+    Throughput 1 byte per cycle, 2 cycles for a frame's last byte.
+    """
+
+    def __init__(self, regions: tuple[Region, ...], *, preloaded: bool):
+        for region in regions:
+            if region.width > 64 or region.depth > 1 << 16:
+                raise ValueError(
+                    f"load port: region {region.name} has {region.depth} words of {region.width} bits; "
+                    f"use at most {1 << 16} words of 64 bits"
+                )
+        self.regions, self.preloaded = regions, preloaded
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "armed": In(1),
+                "bus": Out(LoadBus()),
+                "loaded": Out(1),
+                "error": Out(1),
+                "refused": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.checksum = checksum = CRC32_ISO_HDLC(data_width=8).create()
+        count = len(self.regions)
+        # Kept through reset where the bitstream presets it: only power-up brings preset memories back.
+        good = Signal(count, init=(1 << count) - 1 if self.preloaded else 0, reset_less=self.preloaded)
+        byte, taken, refused = self.i.payload, self.i.valid & self.i.ready, self.refused
+        region, word = Signal(range(count)), Signal(range(max(entry.depth for entry in self.regions)))
+        address = Signal.like(word)
+        data, strobe = Signal(8 * max(entry.word_bytes for entry in self.regions)), Signal()
+        place = Signal(range(max(CHECKSUM_BYTES, len(data) // 8)))
+        last_place, last_word = Signal.like(place), Signal.like(word)
+        with m.Switch(region):
+            for entry in self.regions:
+                with m.Case(entry.index):
+                    m.d.comb += [last_place.eq(entry.word_bytes - 1), last_word.eq(entry.depth - 1)]
+        m.d.comb += [
+            self.loaded.eq(good.all()),
+            self.bus.region.eq(region),
+            self.bus.address.eq(address),
+            self.bus.data.eq(data),
+            self.bus.strobe.eq(strobe),
+            checksum.data.eq(byte),
+        ]
+        m.d.sync += strobe.eq(0)
+        with m.If(strobe):
+            m.d.sync += good.bit_select(region, 1).eq(0)
+        with m.FSM():
+            with m.State("START"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(taken & (byte == FRAME_START)):
+                    m.d.sync += [self.error.eq(0), refused.eq(self.armed)]
+                    m.next = "REGION"
+                with m.Elif(taken & (byte != 0)):
+                    m.d.sync += self.error.eq(1)
+            with m.State("REGION"):
+                m.d.comb += [self.i.ready.eq(1), checksum.start.eq(taken), checksum.valid.eq(taken)]
+                with m.If(taken):
+                    m.d.sync += [region.eq(byte), refused.eq(refused | self.armed), word.eq(0), place.eq(0)]
+                    m.next = "WORDS"
+                with m.If(taken & (byte >= count)):
+                    m.d.sync += self.error.eq(1)
+                    m.next = "START"
+            with m.State("WORDS"):
+                m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(taken)]
+                with m.If(taken):
+                    m.d.sync += [
+                        data.eq(Mux(place == 0, 0, data)),
+                        data.word_select(place, 8).eq(byte),
+                        refused.eq(refused | self.armed),
+                        place.eq(place + 1),
+                    ]
+                with m.If(taken & (place == last_place)):
+                    m.d.sync += [strobe.eq(~(refused | self.armed)), address.eq(word), word.eq(word + 1), place.eq(0)]
+                    with m.If(word == last_word):
+                        m.next = "CHECKSUM"
+            with m.State("CHECKSUM"):
+                m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(taken)]
+                with m.If(taken):
+                    m.d.sync += place.eq(place + 1)
+                with m.If(taken & (place == CHECKSUM_BYTES - 1)):
+                    m.next = "VERDICT"
+            with m.State("VERDICT"):
+                m.d.sync += self.error.eq(~checksum.match_detected)
+                with m.If(checksum.match_detected & ~refused):
+                    m.d.sync += good.bit_select(region, 1).eq(1)
+                m.next = "START"
+        return m
