@@ -1,6 +1,7 @@
 """Which of our source files a step's result depends on: the import closure of its modules, read without importing them."""
 
 import ast
+import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -53,14 +54,20 @@ def import_closure(modules: Iterable[str], root: Path = REPOSITORY) -> tuple[str
     return tuple(sorted(found))
 
 
+def _file_elsewhere(module: str) -> Path:
+    """A step may be defined outside the tree: in somebody's own script or in a test."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if path is None:
+        raise ModuleNotFoundError(f"a step depends on module {module}, which does not exist")
+    return Path(path)
+
+
 @cache
 def source_hash(modules: tuple[str, ...], scripts: tuple[str, ...], root: Path = REPOSITORY) -> str:
     """One hash for the text of the import closure of `modules` and of `scripts` (paths relative to `root`)."""
     rows = []
     for module in import_closure(modules, root):
-        path = module_file(module, root)
-        if path is None:
-            raise FileNotFoundError(f"step depends on module {module}, which does not exist")
+        path = module_file(module, root) or _file_elsewhere(module)
         rows.append(f"{module} {hash_path(path)}")
     rows += [f"{script} {hash_path(root / script)}" for script in sorted(scripts)]
     return hash_text(rows)
