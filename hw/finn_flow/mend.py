@@ -1,0 +1,60 @@
+"""FINN's RTL library as open tools can read it: mended copies, made at build time from the installed package.
+
+Nothing of FINN is stored in this repository and the installed package is never written to. Each mend names the text it
+replaces; where an installed FINN has other text, the build stops instead of guessing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class MendError(RuntimeError):
+    """The installed FINN is not the one that these mends were written for."""
+
+
+@dataclass(frozen=True)
+class Mend:
+    """In `file`, `old` (present exactly `count` times) becomes `new`, because `reason`."""
+
+    file: str
+    old: str
+    new: str
+    reason: str
+    count: int = 1
+
+
+_WATCHDOG = "waits 100 ns of simulated time for a DSP slice that is not there; synthesis front ends refuse the delay"
+
+MENDS = (
+    Mend("mvu.sv", "if(1) begin : blkRecoveryWatch", "if(0) begin : blkRecoveryWatch", _WATCHDOG),
+    Mend("mvu_vvu_8sx9_dsp58.sv", "if(1) begin : blkRecoveryWatch", "if(0) begin : blkRecoveryWatch", _WATCHDOG),
+)
+
+TESTED_VERSION = "1.6.1"
+
+
+def mended(source: Path) -> str:
+    """The text of FINN's `source` with every mend of that file applied; MendError when the text to mend is not found."""
+    text = source.read_text(encoding="utf-8")
+    for mend in MENDS:
+        if mend.file != source.name:
+            continue
+        if (found := text.count(mend.old)) != mend.count:
+            raise MendError(
+                f"finn-plus: {source.name} has {mend.old!r} {found} times where {mend.count} is expected; "
+                f"install finn-plus=={TESTED_VERSION} or adapt hw/finn_flow/mend.py"
+            )
+        text = text.replace(mend.old, mend.new)
+    return text
+
+
+def mend_library(sources: Iterable[Path], folder: Path) -> tuple[Path, ...]:
+    """Write the mended copy of each library file into `folder`, names kept, and return the copies in the same order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copies = []
+    for source in sources:
+        copy = folder / source.name
+        copy.write_text(mended(source), encoding="utf-8")
+        copies.append(copy)
+    return tuple(copies)
