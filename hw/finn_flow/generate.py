@@ -27,7 +27,7 @@ from designs.layer_table import LinearLayer, linear_layers
 from designs.schema import Design, DesignError
 from hw.finn_flow import settings
 from hw.finn_flow.mend import MendError, mend_library
-from hw.finn_flow.unit import generated_weight, module_name, node_name
+from hw.finn_flow.unit import generated_weight, module_name
 from hw.plan.folding import Folding, fold, linear_cycles
 
 
@@ -73,9 +73,10 @@ def generate_mvau(layer: LinearLayer, folding: Folding, folder: Path) -> MvauFil
     unit = _unit(model)
     unit.set_nodeattr("code_gen_dir_ipgen", str(folder))
     unit.generate_hdl(model, settings.FPGA_PART, settings.CLOCK_NS)
-    wrapper, *library = (Path(path) for path in unit.get_rtl_file_list(abspath=True))
-    # FINN prints the whole number as a real one, which Verilog tools take only with a warning
-    wrapper.write_text(_whole_parameters(wrapper.read_text(encoding="utf-8")), encoding="utf-8")
+    generated, *library = (Path(path) for path in unit.get_rtl_file_list(abspath=True))
+    wrapper = folder / f"{module_name(layer)}.v"
+    wrapper.write_text(_whole_parameters(generated.read_text(encoding="utf-8")), encoding="utf-8")
+    generated.unlink()
     return MvauFiles(module_name(layer), wrapper, mend_library(library, folder), _estimate(layer, folding, unit))
 
 
@@ -125,7 +126,7 @@ def _specialised(layer: LinearLayer, folding: Folding, style: str = "rtl") -> Mo
             f"{layer.name}: FINN has no RTL unit for {layer.input} inputs and {layer.weight} weights; "
             "choose HardwareSpec.backend='amaranth' for this design"
         )
-    node.name = node_name(layer)
+    node.name = module_name(layer)
     return model
 
 
@@ -134,6 +135,7 @@ def _unit(model: ModelWrapper) -> MVAU:
 
 
 def _whole_parameters(text: str) -> str:
+    """FINN prints the segment length as a real number, which Verilog tools take only with a warning."""
     return "\n".join(line.replace(".0,", ",") if "SEGMENTLEN =" in line else line for line in text.split("\n"))
 
 

@@ -12,11 +12,7 @@ LANES_MAX = 3
 
 
 def module_name(layer: LinearLayer) -> str:
-    """Top module of the unit generated for `layer`; FINN appends `_wrapper` to its node's name."""
-    return f"{node_name(layer)}_wrapper"
-
-
-def node_name(layer: LinearLayer) -> str:
+    """Top module of the unit generated for `layer`."""
     return f"finn_{layer.name}"
 
 
