@@ -58,7 +58,7 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 fi
 rm -f "$STAMP"
 echo "set-up: installing Python packages into .venv (about 3 minutes)"
-pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input --quiet)
+pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input -qq)
 "${pip[@]}" install --progress-bar off -r requirements.txt -c constraints.txt </dev/null \
     || refuse "pip could not install requirements.txt; its last lines above say why"
 "${pip[@]}" install --progress-bar off --no-deps "$FINN" </dev/null || refuse "pip could not install $FINN; its last lines above say why"

@@ -1,7 +1,7 @@
 """What a person sees while a flow runs: one live line per step on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -38,8 +38,10 @@ class Display:
         mark = "[yellow]check[/]" if failures else "[green]done[/] "
         self.console.print(f"  {mark} {name:<12} {wall_s:8.1f} s  {peak_mib:6.0f} MiB")
 
-    def reused(self, name: str, source: str) -> None:
+    def reused(self, name: str, source: str, warnings: Sequence[str] = ()) -> None:
         self.console.print(f"  [dim]kept  {name:<12} {source}[/]")
+        for warning in warnings:
+            self.line(f"        {warning}", "yellow")
 
     def line(self, text: str, style: str = "") -> None:
         self.console.print(escape(text), style=style or None, soft_wrap=True)
@@ -50,9 +52,14 @@ class StepLine:
 
     def __init__(self, console: Console, name: str, progress: Progress | None) -> None:
         self._console, self._name, self._progress, self._printed = console, name, progress, time.monotonic()
+        self.warnings: list[str] = []
         self._task = progress.add_task("", total=None, step=name) if progress is not None else None
 
     def __call__(self, text: str) -> None:
+        if text.lower().startswith("warning:") and text not in self.warnings:
+            self.warnings.append(text)
+            self._console.print(f"        {escape(text)}", style="yellow", soft_wrap=True)
+            return
         latest = escape(" ".join(text.split())[:90])
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, description=latest)

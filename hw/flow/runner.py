@@ -44,6 +44,7 @@ class Made:
     files: Files
     metrics: tuple[Metric, ...]
     failures: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def check_flow(steps: Sequence[Step], given: Sequence[Kind] = (Kind.METRICS,)) -> None:
@@ -74,6 +75,7 @@ def run_flow(steps: Sequence[Step], design: Design, out: Path, display: Display,
     files: Files = {}
     metrics: list[Metric] = []
     failures: list[str] = []
+    warnings: list[str] = []
     with _only_build_in(out), _space_checked(out):
         for step in steps:
             write_metrics(out / METRICS, metrics)
@@ -82,8 +84,9 @@ def run_flow(steps: Sequence[Step], design: Design, out: Path, display: Display,
             files |= made.files
             metrics += made.metrics
             failures += made.failures
+            warnings += made.warnings
         write_metrics(out / METRICS, metrics)
-    return Made(files, tuple(metrics), tuple(failures))
+    return Made(files, tuple(metrics), tuple(failures), tuple(warnings))
 
 
 def _made_by(step: Step, design: Design, files: Files, out: Path, display: Display, force: bool) -> Made:
@@ -101,7 +104,8 @@ def _made_by(step: Step, design: Design, files: Files, out: Path, display: Displ
                 _copy_step(candidate, folder)
                 made = _still_good(folder, step, key)
             if made is not None:
-                display.reused(step.name, "unchanged" if candidate == folder else f"same inputs in {candidate.parent.name}")
+                source = "unchanged" if candidate == folder else f"same inputs in {candidate.parent.name}"
+                display.reused(step.name, source, made.warnings)
                 return made
     return _run(step, design, given, folder, display, key, inputs)
 
@@ -127,7 +131,7 @@ def _still_good(folder: Path, step: Step, key: str) -> Made | None:
         files = {Kind[name]: folder / entry["path"] for name, entry in record["files"].items()}
         if any(hash_path(files[Kind[name]]) != entry["hash"] for name, entry in record["files"].items()):
             return None
-        return Made(files, read_metrics(folder / METRICS), tuple(record["failures"]))
+        return Made(files, read_metrics(folder / METRICS), tuple(record["failures"]), tuple(record["warnings"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -167,13 +171,14 @@ def _run(step: Step, design: Design, given: Files, folder: Path, display: Displa
             for kind, path in result.files.items()
         },
         "failures": list(result.failures),
+        "warnings": line.warnings,
     }
     (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
     display.made(step.name, wall_s, peak.mib, result.failures)
     files = {kind: folder / path.relative_to(partial) for kind, path in result.files.items()}
-    return Made(files, metrics, result.failures)
+    return Made(files, metrics, result.failures, tuple(line.warnings))
 
 
 def _check_made(step: Step, result: Result) -> None:

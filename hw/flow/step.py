@@ -9,12 +9,10 @@ from typing import ClassVar
 
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
-from hw.flow.tool import Tool
+from hw.flow.tool import Tool, WrongInput
 from hw.report.metric import Metric
 
-
-class WrongInput(ValueError):
-    """What the user gave cannot be used, or a tool is missing: one line, exit code 2."""
+__all__ = ["CheckFailed", "Result", "Step", "WrongInput", "listen", "say"]
 
 
 class CheckFailed(RuntimeError):
@@ -67,7 +65,8 @@ class Step(ABC):
         """Do the work. `files`: absolute paths of `needs` and those `wants` that exist. `folder`: empty, absolute, the step's
         own; everything it writes goes there and nothing in it may name the folder, which is renamed afterwards.
 
-        Raises WrongInput, CheckFailed, ToolError. Lines said with `say` are shown beside the step's name while it runs.
+        Raises WrongInput, CheckFailed, ToolError, MissingTool. Lines said with `say` are shown beside the step's name while it
+        runs; those that begin with "warning:" stay on the screen and are shown again when the result is re-used.
         """
 
 

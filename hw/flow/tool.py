@@ -15,6 +15,12 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOG = "log.txt"
 LAST_LINES = 12
+WRONG_INPUT = 2
+"""Exit code of every command line here for wrong use or input; the last line says what and what to do."""
+
+
+class WrongInput(ValueError):
+    """What the user gave cannot be used: one line, exit code 2."""
 
 
 class MissingTool(RuntimeError):
@@ -140,13 +146,16 @@ def run_module(
 ) -> None:
     """`python -m module arguments` from the repository root: the other side of the project, met on disk only.
 
-    Raises ToolError with its return code: 1 a check failed, 2 wrong input, as all command lines here end.
+    All command lines here end with 0, or with 1 when a check failed (ToolError), or with 2 and one line on wrong input
+    (WrongInput with that line).
     """
     command = [sys.executable, "-m", module, *arguments]
     env = {"PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1", "COLUMNS": "128"}
     try:
         run_tool(command, folder, cwd=REPOSITORY, env=env, makes=makes, on_line=on_line)
     except ToolError as error:
+        if error.returncode == WRONG_INPUT and error.lines:
+            raise WrongInput(error.lines[-1]) from None
         message = str(error).replace(Path(sys.executable).name, module, 1)
         raise ToolError(message, lines=error.lines, log=error.log, returncode=error.returncode) from None
 

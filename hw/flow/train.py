@@ -1,0 +1,52 @@
+"""Train: a recording to a trained float decoder and the decoding set everything after it is measured on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from designs.schema import Design
+from hw.flow.artifact import Files, Kind
+from hw.flow.step import Result, Step, WrongInput, say
+from hw.flow.tool import Tool, run_module
+from hw.report.metric import read_metrics
+
+TORCH = Tool("torch", "the Python package torch", at_least="2.6", distribution="torch")
+
+
+@dataclass(frozen=True)
+class Train(Step):
+    """`python -m models.train`: splits without leakage, early stopping on validation, deterministic by seed."""
+
+    name = "train"
+    makes = (Kind.CHECKPOINT, Kind.DECODING_SET)
+    specs = ("tokenizer", "model")
+    tools = (TORCH,)
+    programs = ("models.train",)
+
+    recording: Path | None = None
+    """None: the generated default recording."""
+    task: str | None = None
+    """Which of the recording's tasks to decode; None: its first."""
+    seed: int | None = None
+
+    def options(self) -> dict[str, str]:
+        # the recording counts by content (`outside`), wherever it lies
+        return {"task": repr(self.task), "seed": repr(self.seed), "recorded": repr(self.recording is not None)}
+
+    def outside(self, design: Design) -> tuple[Path, ...]:
+        if self.recording is None:
+            return ()
+        if not self.recording.is_file():
+            raise WrongInput(f"recording {self.recording} does not exist; give the path of an .npz file")
+        return (self.recording,)
+
+    def run(self, design: Design, files: Files, folder: Path) -> Result:
+        arguments: list[str | Path] = [design.name, "--out", folder]
+        if self.recording is not None:
+            arguments += ["--recording", self.recording.resolve()]
+        if self.task is not None:
+            arguments += ["--task", self.task]
+        if self.seed is not None:
+            arguments += ["--seed", str(self.seed)]
+        made = {Kind.CHECKPOINT: folder / "model.safetensors", Kind.DECODING_SET: folder / "decoding_set.npz"}
+        run_module("models.train", arguments, folder, makes=[*made.values(), folder / "metrics.json"], on_line=say)
+        return Result(made, read_metrics(folder / "metrics.json"))
