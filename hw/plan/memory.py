@@ -112,7 +112,7 @@ def working_memories(design: Design, folding: dict[str, Folding]) -> tuple[Worki
     steps, per_octave = spec.channels * spec.octaves, spec.wavelets_per_octave
     return (
         WorkingMemory("pair", "wavelet_bank", spec.channels, spec.sample.bits),
-        WorkingMemory("state", "wavelet_bank", steps, spec.taps * spec.sample.bits),
+        WorkingMemory("state", "wavelet_bank", steps, (spec.taps - 2) * spec.sample.bits),
         WorkingMemory("pool", "pool", steps, per_octave * spec.pool.bits),
         WorkingMemory("token", "token_buffer", steps, per_octave * spec.token.bits),
     )

@@ -1,0 +1,148 @@
+"""Multirate Morlet bank: samples -> filter sums, one step of one octave at a time (docs/blocks/wavelet_bank.md)."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from designs.number_format import IntFormat, enclosing
+from designs.schema import TokenizerSpec
+from hw.rtl.payloads import shape_of
+from hw.rtl.requantize import half_up_shift, round_shift
+from hw.rtl.shift_add import weighted_sum
+from hw.rtl.single_port_memory import SinglePortMemory
+from hw.rtl.step_order import StepOrder
+from quant.golden.morlet import HALF_BAND, HALF_BAND_SHIFT, kernel_shift, morlet_kernels
+from quant.golden.requantize import round_shift as golden_round_shift
+
+
+def filter_format(spec: TokenizerSpec) -> IntFormat:
+    """The narrowest format of a rounded filter sum, proved from the taps and the sample format."""
+    bounds = [
+        sum(tap * (high if tap > 0 else low) for tap in part)
+        for kernel in morlet_kernels(spec)
+        for part in (kernel.even, kernel.odd)
+        for low, high in ((spec.sample.min, spec.sample.max), (spec.sample.max, spec.sample.min))
+    ]
+    shift = kernel_shift(spec)
+    return enclosing(int(golden_round_shift(min(bounds), shift)), int(golden_round_shift(max(bounds), shift)))
+
+
+def filter_layout(spec: TokenizerSpec) -> data.ArrayLayout:
+    """One step's filter sums: `cosine` and `sine` of each wavelet of the octave, highest centre first."""
+    shape = shape_of(filter_format(spec))
+    return data.ArrayLayout(data.StructLayout({"cosine": shape, "sine": shape}), spec.wavelets_per_octave)
+
+
+class WaveletBank(wiring.Component):
+    """Samples to filter sums; all octaves share the constant kernels, each runs at half the rate of the one above.
+
+    i: stream of samples, [samples, channels] row-major.  o: stream of `filter_layout`, one step per transfer in the order of
+    hw.rtl.step_order. Even frames wait in the pair memory, one cycle per sample; on odd frames each sample completes a pair
+    and starts its channel's steps, two cycles each: read the octave's last taps, write them back with the pair shifted in.
+    Latency 3 cycles from the sample that completes a pair to its first filter sums. Golden twin: quant.golden.wavelet_bank.
+    """
+
+    latency_cycles = 3
+
+    def __init__(self, spec: TokenizerSpec):
+        self.spec = spec
+        super().__init__({"i": In(stream.Signature(shape_of(spec.sample))), "o": Out(stream.Signature(filter_layout(spec)))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec = self.spec
+        bits = spec.sample.bits
+        m.submodules.order = order = StepOrder(spec)
+        m.submodules.pair = pair = SinglePortMemory(depth=spec.channels, width=bits)
+        m.submodules.state = state = SinglePortMemory(depth=spec.channels * spec.octaves, width=(spec.taps - 2) * bits)
+        m.submodules.filters = filters = FilterSums(spec)
+        wiring.connect(m, wiring.flipped(self.o), filters.o)
+
+        column, odd = Signal(range(spec.channels)), Signal()
+        sample, lower = Signal(bits), Signal(2 * bits)  # the sample that completes a pair; the next octave's pair
+        window = filters.i.payload
+        newest = Mux(order.octave == 0, Cat(pair.read_data, sample), lower)
+        m.d.comb += [
+            pair.address.eq(column),
+            pair.write_data.eq(self.i.payload),
+            state.address.eq(order.address),
+            window.eq(Cat(Mux(order.first, 0, state.read_data), newest)),
+            state.write_data.eq(Value.cast(window)[2 * bits :]),
+        ]
+        with m.FSM():
+            with m.State("SAMPLE"):
+                m.d.comb += [self.i.ready.eq(1), pair.enable.eq(self.i.valid), pair.write.eq(~odd)]
+                with m.If(self.i.valid & ~odd):
+                    self._next_column(m, column, odd)
+                with m.If(self.i.valid & odd):
+                    m.d.comb += state.enable.eq(1)
+                    m.d.sync += sample.eq(self.i.payload)
+                    m.next = "WRITE"
+            with m.State("READ"):
+                m.d.comb += state.enable.eq(1)
+                m.next = "WRITE"
+            with m.State("WRITE"):
+                m.d.comb += filters.i.valid.eq(1)
+                with m.If(filters.i.ready):
+                    m.d.comb += [state.enable.eq(1), state.write.eq(1), order.advance.eq(1)]
+                    with m.If(order.follows):
+                        m.d.sync += lower.eq(half_band_pair(m, window, spec))
+                        m.next = "READ"
+                    with m.Else():
+                        self._next_column(m, column, odd)
+                        m.next = "SAMPLE"
+        return m
+
+    def _next_column(self, m: Module, column: Signal, odd: Signal) -> None:
+        m.d.sync += column.eq(column + 1)
+        with m.If(column == self.spec.channels - 1):
+            m.d.sync += [column.eq(0), odd.eq(~odd)]
+
+
+class FilterSums(wiring.Component):
+    """A window of `taps` samples to the sums of all kernels.
+
+    i: stream of [taps] samples, oldest first.  o: stream of `filter_layout`. Symmetric taps share a multiplier: samples at
+    equal distance from the middle are added (cosine) and subtracted (sine) into a register, then multiplied by shifts and
+    adds, summed and rounded into the next. Latency 2 cycles, throughput 1 window per cycle; registers move with data only.
+    """
+
+    latency_cycles = 2
+
+    def __init__(self, spec: TokenizerSpec):
+        self.spec = spec
+        window = data.ArrayLayout(shape_of(spec.sample), spec.taps)
+        super().__init__({"i": In(stream.Signature(window)), "o": Out(stream.Signature(filter_layout(spec)))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec, half = self.spec, self.spec.taps // 2
+        window, folded = self.i.payload, Signal()
+        added = [Signal(signed(spec.sample.bits + 1), name=f"added_{tap}") for tap in range(half)]
+        differed = [Signal(signed(spec.sample.bits + 1), name=f"differed_{tap}") for tap in range(half)]
+        sums_free = ~self.o.valid | self.o.ready
+        m.d.comb += self.i.ready.eq(~folded | sums_free)
+        with m.If(self.i.ready):
+            m.d.sync += folded.eq(self.i.valid)
+        with m.If(self.i.ready & self.i.valid):
+            for tap in range(half):
+                m.d.sync += added[tap].eq(window[tap] + window[spec.taps - 1 - tap])
+                m.d.sync += differed[tap].eq(window[tap] - window[spec.taps - 1 - tap])
+        with m.If(sums_free):
+            m.d.sync += self.o.valid.eq(folded)
+        with m.If(sums_free & folded):
+            for kernel, sums in zip(morlet_kernels(spec), self.o.payload, strict=True):
+                m.d.sync += sums.cosine.eq(round_shift(m, weighted_sum(added, kernel.even[:half]), kernel_shift(spec)))
+                m.d.sync += sums.sine.eq(round_shift(m, weighted_sum(differed, kernel.odd[:half]), kernel_shift(spec)))
+        return m
+
+
+def half_band_pair(m: Module, window: data.View, spec: TokenizerSpec) -> Value:
+    """The two samples of the next octave that end two samples before the window's end, and at it."""
+    reach, pair = len(HALF_BAND), []
+    for end in (spec.taps - 2, spec.taps):
+        samples = [window[tap] for tap in range(end - reach, end)]
+        folded = [samples[tap] + samples[reach - 1 - tap] for tap in range(reach // 2)] + [samples[reach // 2]]
+        acc = weighted_sum(folded, HALF_BAND[: reach // 2 + 1])
+        pair.append(half_up_shift(m, acc, HALF_BAND_SHIFT, spec.sample))
+    return Cat(*pair)
