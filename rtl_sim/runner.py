@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from amaranth.lib import wiring
 
 from rtl_sim.block_verilog import TOP, block_rtlil, write_verilog
 from rtl_sim.stalls import STALLS
 from rtl_sim.variants import VARIANT, Variants
 from rtl_sim.verilator import VerilatorError, run_logged, verilator_environment, verilator_root
 
-DEFAULT_FOLDER = Path("out/rtl_sim")
+ROOT = Path(__file__).parents[1]
+DEFAULT_FOLDER = ROOT / "out" / "rtl_sim"
 
 
 class BlockError(ValueError):
@@ -68,13 +70,21 @@ def run_block(
     stall: only tests with this pattern; test: only tests whose name holds this. The build under `folder` is used again while
     the block's RTL and the tools stay the same.
     """
-    variants = block_variants(name)
-    _known(f"{name}: variant", variant, list(variants))
+    _known(f"{name}: variant", variant, list(block_variants(name)))
+    return run_testbench(f"rtl_sim.tb_{name}", variant, waves=waves, stall=stall, folder=folder, test=test)
+
+
+def run_testbench(
+    module: str, variant: str, *, waves: bool = False, stall: str = "", folder: Path = DEFAULT_FOLDER, test: str = ""
+) -> BlockResult:
+    """As `run_block`, for any importable module with `VARIANTS` and cocotb tests."""
+    name = module.rpartition(".")[2].removeprefix("tb_")
+    variants = importlib.import_module(module).VARIANTS
     build = (folder / name / f"{variant}{'_waves' if waves else ''}").absolute()
     build.mkdir(parents=True, exist_ok=True)
     with _locked(build / "lock"):
         _build(block_rtlil(variants[variant]()), build, waves)
-        return _simulate(name, variant, build, waves, _test_filter(stall, test))
+        return _simulate(module, name, variant, build, waves, _test_filter(stall, test))
 
 
 @contextmanager
@@ -90,11 +100,13 @@ def _test_filter(stall: str, test: str) -> str:
     return ".*".join(part for part in (test, f"stall={stall}(/|$)" if stall else "") if part)
 
 
-def _build(rtlil_text: str, build: Path, waves: bool) -> None:
-    """Verilate `rtlil_text` in `build`, unless that is what lies there."""
+def _build(rtlil_text: str, build: Path, waves: bool, sources: Sequence[Path] = ()) -> None:
+    """Verilate `rtlil_text` and `sources` in `build`, unless that is what lies there."""
     options = ["-Wno-lint", "-Wno-style", "--x-assign", "fast", "--x-initial", "unique", "-CFLAGS", "-std=c++20"]
     options += ["--trace-fst", "--trace-structs"] if waves else []
-    key = hashlib.sha256("\n".join([rtlil_text, *options, str(verilator_root())]).encode()).hexdigest()
+    key = hashlib.sha256(
+        "\n".join([rtlil_text, *(path.read_text() for path in sources), *options, str(verilator_root())]).encode()
+    ).hexdigest()
     done = build / "built"
     if done.exists() and done.read_text() == key:
         return
@@ -119,23 +131,24 @@ def _build(rtlil_text: str, build: Path, waves: bool) -> None:
     ]
     command += ["--top-module", TOP, "-o", "simulation", "--timescale", "1ns/1ps", *options]
     command += ["-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"]
-    command += [str(cocotb.share_dir / "lib" / "verilator" / "verilator.cpp"), f"{TOP}.v"]
+    command += [str(cocotb.share_dir / "lib" / "verilator" / "verilator.cpp")]
+    command += [*(str(path.absolute()) for path in sources), f"{TOP}.v"]
     run_logged(command, build, build / "build.log", verilator_environment(optimise="-O0"))
     done.write_text(key)
 
 
-def _simulate(name: str, variant: str, build: Path, waves: bool, test_filter: str) -> BlockResult:
+def _simulate(module: str, name: str, variant: str, build: Path, waves: bool, test_filter: str) -> BlockResult:
     import cocotb_tools.config as cocotb
     import find_libpython
 
     results, log = build / "results.xml", build / "simulation.log"
     results.unlink(missing_ok=True)
     environment = verilator_environment() | {
-        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]),
         "PYGPI_PYTHON_BIN": sys.executable,
         "GPI_USERS": f"{find_libpython.find_libpython()};{cocotb.pygpi_entry_point()}",
         "COCOTB_TOPLEVEL": TOP,
-        "COCOTB_TEST_MODULES": f"rtl_sim.tb_{name}",
+        "COCOTB_TEST_MODULES": module,
         "COCOTB_TEST_FILTER": test_filter,
         "COCOTB_RESULTS_FILE": str(results),
         "COCOTB_TRUST_INERTIAL_WRITES": "1",

@@ -6,7 +6,8 @@ from typing import Any
 import cocotb
 from amaranth.lib import wiring
 from cocotb.clock import Clock
-from cocotb.triggers import Combine, RisingEdge, Timer
+from cocotb.triggers import RisingEdge, Timer, gather, select
+from cocotb.utils import get_sim_time
 
 from rtl_sim.ports import StreamPort, plain_inputs, stream_ports
 from rtl_sim.stalls import Stall, never
@@ -85,11 +86,9 @@ class StreamBench:
         self.transfer_ns = {name: [] for name in (*self.inputs, *self.outputs)}
         self._moved = {}
         seeds = {name: seed for seed, name in enumerate((*self.inputs, *self.outputs), start=1)}
-        tasks = [cocotb.start_soon(self._feed(self.inputs[name], list(fed[name]), seeds[name])) for name in fed]
-        tasks += [cocotb.start_soon(self._collect(self.outputs[name], wanted[name], seeds[name])) for name in wanted]
-        watchdog = cocotb.start_soon(self._watch(fed, wanted))
-        await Combine(*tasks)
-        watchdog.cancel()
+        jobs = [self._feed(self.inputs[name], list(fed[name]), seeds[name]) for name in fed]
+        jobs += [self._collect(self.outputs[name], wanted[name], seeds[name]) for name in wanted]
+        await select(gather(*jobs), self._watch(fed, wanted))
         if drain:
             await self._drain()
         return next(iter(self.collected.values())) if len(self.outputs) == 1 else self.collected
@@ -156,7 +155,7 @@ class StreamBench:
 
     def _note(self, port: StreamPort) -> None:
         self._moved[port.name] = self._moved.get(port.name, 0) + 1
-        self.transfer_ns[port.name].append(int(cocotb.utils.get_sim_time("ns")))
+        self.transfer_ns[port.name].append(int(get_sim_time("ns")))
 
     def latency_cycles(self, source: str, sink: str, index: int = 0) -> int:
         """Cycles from transfer `index` of stream `source` to the one of stream `sink` in the last run."""
