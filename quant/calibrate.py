@@ -1,0 +1,135 @@
+"""Float IND -> QuantInd: standardisation folded in, every scale's exponent chosen by squared error."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from designs.layer_table import LinearLayer, linear_layers
+from designs.number_format import IntFormat
+from designs.schema import Design, TokenizerSpec
+from models.ind import Ind
+from quant.quant_ind import SHIFT_MAX, QuantInd
+from quant.quantizers import range_log2, scale_log2, set_scale_log2
+
+EXPONENTS_TRIED = 8
+SAMPLE_VALUES = 200_000
+
+
+def choose_token_shift(pooled: np.ndarray, spec: TokenizerSpec, quantile: float = 0.995) -> np.ndarray:
+    """pooled int64 [tokens, channels, wavelets] -> shift [channels, wavelets]: `quantile` of each feature just fits a token."""
+    high = np.quantile(pooled, quantile, axis=0)
+    return np.clip(np.ceil(np.log2((high + 1) / (spec.token.max + 1))), 0, SHIFT_MAX).astype(np.int64)
+
+
+def from_float(ind: Ind, mean: Tensor, scale: Tensor, design: Design) -> QuantInd:
+    """A QuantInd that takes raw tokens where `ind` takes (tokens - mean) / scale; exponents still unset.
+
+    mean, scale [features].
+    """
+    weights = {name: value.detach().clone() for name, value in ind.state_dict().items()}
+    weights["embed.weight"] = weights["embed.weight"] / scale
+    weights["embed.bias"] = weights["embed.bias"] - weights["embed.weight"] @ mean
+    quantized = QuantInd(design)
+    _, unknown = quantized.load_state_dict(weights, strict=False)
+    if unknown:
+        raise KeyError(f"{design.name}: parameters {', '.join(unknown)} have no place in the quantized decoder")
+    return quantized
+
+
+def calibrate(quantized: QuantInd, tokens: Tensor) -> None:
+    """Set every exponent from the float values at its place; tokens [windows, tokens, features], a few hundred windows."""
+    with torch.no_grad():
+        seen = float_boundaries(quantized, tokens)
+    grouped: dict[int, tuple[str, list[Tensor]]] = {}
+    for name, values in seen.items():
+        module, _ = quantized.quantizer(name)
+        grouped.setdefault(id(module), (name, []))[1].append(values.flatten())
+    for name, values in grouped.values():
+        module, fmt = quantized.quantizer(name)
+        set_scale_log2(module, fmt, best_exponent(torch.cat(values), fmt))
+    for layer in linear_layers(quantized.design):
+        module = quantized.layer(layer.name)
+        set_scale_log2(module, layer.weight, best_exponent(module.weight.detach().flatten(), layer.weight))
+    keep_shifts_in_range(quantized)
+
+
+def best_exponent(values: Tensor, fmt: IntFormat) -> int:
+    """The exponent whose scale represents `values` in `fmt` with the least squared error."""
+    if len(values) > SAMPLE_VALUES:
+        values = values[:: len(values) // SAMPLE_VALUES + 1]
+    largest = float(values.abs().max())
+    if largest == 0:
+        return -fmt.bits
+    top = math.ceil(math.log2(largest / max(fmt.max, 1)))
+    errors = {}
+    for exponent in range(top, top - EXPONENTS_TRIED, -1):
+        step = 2.0**exponent
+        rounded = torch.floor(values / step + 0.5).clamp(fmt.min, fmt.max) * step
+        errors[exponent] = float(((rounded - values) ** 2).sum())
+    return min(errors, key=lambda exponent: errors[exponent])
+
+
+def float_boundaries(model: QuantInd, tokens: Tensor) -> dict[str, Tensor]:
+    """The decoder in float with the weights of `model`: what its boundaries would hold without quantization."""
+
+    def linear(name: str, inputs: Tensor) -> Tensor:
+        module = model.layer(name)
+        return torch.nn.functional.linear(inputs, module.weight, module.bias)
+
+    found = {"embed": linear("embed", tokens)}
+    current = found["window"] = found["embed"] + model.position
+    for i in range(model.design.model.layers):
+        block = f"block{i}_"
+        query = found[block + "query"] = linear(block + "query", current).relu()
+        key = found[block + "key"] = linear(block + "key", current).relu()
+        value = found[block + "value"] = linear(block + "value", current)
+        state = found[block + "state"] = key.transpose(1, 2) @ value * model.mean_scale
+        attention = found[block + "attention"] = query @ state
+        found[block + "project"] = linear(block + "project", attention)
+        attended = found[block + "attended"] = current + found[block + "project"]
+        hidden = found[block + "expand"] = linear(block + "expand", attended).relu()
+        found[block + "contract"] = linear(block + "contract", hidden)
+        current = found[block + "out"] = attended + found[block + "contract"]
+    found["pool"] = current.sum(dim=1) * model.mean_scale
+    return found
+
+
+def linear_input(layer: LinearLayer) -> str:
+    """The boundary whose scale the inputs of `layer` have."""
+    block, _, part = layer.name.rpartition("_")
+    if part == "project":
+        return f"{block}_attention"
+    if part == "contract":
+        return f"{block}_expand"
+    return {"embed": "tokens", "readout": "pool"}.get(layer.name, "window")
+
+
+def shifts(model: QuantInd) -> dict[str, int]:
+    """The right shift of every requantization, by the boundary behind it."""
+    exponent, halved = model.exponent, model.design.model.mean_shift
+    found = {}
+    for layer in linear_layers(model.design)[:-1]:
+        weight = scale_log2(model.layer(layer.name), layer.weight)
+        found[layer.name] = exponent(layer.name) - exponent(linear_input(layer)) - weight
+    for i in range(model.design.model.layers):
+        block = f"block{i}_"
+        found[block + "state"] = exponent(block + "state") - exponent(block + "key") - exponent(block + "value") + halved
+        found[block + "attention"] = exponent(block + "attention") - exponent(block + "query") - exponent(block + "state")
+    found["pool"] = exponent("pool") - exponent("window") + halved
+    return found
+
+
+def keep_shifts_in_range(model: QuantInd) -> None:
+    """Where a shift would be negative, widen the boundary's range, or narrow the weight's where the boundary is shared."""
+    for name in shifts(model):  # in the order of the flow: widening one boundary changes the shifts behind it
+        missing = -shifts(model)[name]
+        if missing <= 0:
+            continue
+        module, _ = model.quantizer(name)
+        with torch.no_grad():
+            if module is model.stream:
+                range_log2(model.layer(name)).sub_(missing)
+            else:
+                range_log2(module).add_(missing)

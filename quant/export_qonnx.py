@@ -1,0 +1,128 @@
+"""QuantInd -> QONNX: one graph for one window, every tensor that carries a boundary named as in designs.layer_table."""
+
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import ModelProto, NodeProto, numpy_helper
+
+from designs.layer_table import linear_layers
+from designs.schema import Design
+from quant.golden.read_qonnx import spec_hash
+from quant.quant_ind import QuantInd
+
+INPUT, OUTPUT = "tokens", "readout"
+
+
+def export_qonnx(model: QuantInd, token_shift: np.ndarray, path: Path) -> None:
+    """Write `model` as QONNX, with the tokenizer's shifts and the design in the metadata; the file appears when complete.
+
+    Rounding: the quantizers round ties up, which is what FINN's thresholds do. QONNX has no mode for that: its HALF_UP, which
+    the file names, rounds negative ties away from zero, so a plain QONNX run may differ by one there.
+    """
+    import torch
+
+    design = model.design
+    partial = path.with_suffix(".partial.onnx")
+    example = torch.zeros(1, design.model.tokens, design.tokenizer.features)
+    _trace(model.eval(), example, partial)
+    graph = onnx.load(partial)
+    _name_boundaries(graph, design)
+    _name_parameters(graph, design)
+    _snap_parameters(graph)
+    onnx.helper.set_model_props(
+        graph,
+        {
+            "design": design.name,
+            "spec_hash": spec_hash(design),
+            "token_shift": json.dumps(token_shift.tolist()),
+        },
+    )
+    _annotate_input(graph, design)
+    onnx.save(graph, partial)
+    partial.replace(path)
+
+
+def _trace(model: QuantInd, example: "torch.Tensor", path: Path) -> None:  # noqa: F821 (torch is imported late: it is slow)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from brevitas.export import export_qonnx as trace
+
+        trace(model, args=example, export_path=str(path), dynamo=False, input_names=[INPUT], output_names=[OUTPUT])
+
+
+def boundary_order(design: Design) -> list[str]:
+    """Names of the activation quantizers in the order in which the graph holds them."""
+    block = ("query", "key", "value", "state", "attention", "project", "attended", "expand", "contract", "out")
+    blocks = [f"block{i}_{part}" for i in range(design.model.layers) for part in block]
+    return ["embed", "position", "window", *blocks, "pool"]
+
+
+def _name_boundaries(graph: ModelProto, design: Design) -> None:
+    parameters = {tensor.name for tensor in graph.graph.initializer} - {"position"}
+    found = [node for node in graph.graph.node if node.op_type == "Quant" and node.input[0] not in parameters]
+    names = boundary_order(design)
+    if len(found) != len(names):
+        raise RuntimeError(f"{design.name}: the exported graph has {len(found)} quantizers, the decoder {len(names)}")
+    for node, name in zip(found, names, strict=True):
+        node.name = f"{name}_quant"
+        for attribute in node.attribute:
+            if attribute.name == "rounding_mode":
+                attribute.s = b"HALF_UP"
+        _rename(graph, node.output[0], "position_quantized" if name == "position" else name)
+
+
+def _name_parameters(graph: ModelProto, design: Design) -> None:
+    for layer in linear_layers(design):
+        module = _module_path(layer.name)
+        for part in ("weight", "bias"):
+            node = _consumer(graph, f"{module}.{part}")
+            node.name = f"{layer.name}_{part}_quant"
+            _rename(graph, node.output[0], f"{layer.name}_{part}_quantized")
+            _rename(graph, f"{module}.{part}", f"{layer.name}_{part}")
+
+
+def _module_path(layer: str) -> str:
+    block, _, part = layer.rpartition("_")
+    if not block:
+        return layer
+    owner = "" if part in ("expand", "contract") else "attention."
+    return f"blocks.{block.removeprefix('block')}.{owner}{part}"
+
+
+def _consumer(graph: ModelProto, tensor: str) -> NodeProto:
+    return next(node for node in graph.graph.node if node.input and node.input[0] == tensor)
+
+
+def _rename(graph: ModelProto, old: str, new: str) -> None:
+    for node in graph.graph.node:
+        for names in (node.input, node.output):
+            for i, name in enumerate(names):
+                if name == old:
+                    names[i] = new
+    for holder in (graph.graph.initializer, graph.graph.value_info):
+        for item in holder:
+            if item.name == old:
+                item.name = new
+
+
+def _snap_parameters(graph: ModelProto) -> None:
+    """Put weights, biases and positions on their grid, so that no reader has to round."""
+    initializers = {tensor.name: tensor for tensor in graph.graph.initializer}
+    for node in graph.graph.node:
+        if node.op_type == "Quant" and node.input[0] in initializers:
+            values, scale, _, bits = (numpy_helper.to_array(initializers[name]).astype(np.float64) for name in node.input)
+            reach = 2.0 ** (float(bits) - 1)
+            snapped = np.clip(np.floor(values / scale + 0.5), -reach, reach - 1) * scale
+            initializers[node.input[0]].CopyFrom(numpy_helper.from_array(snapped.astype(np.float32), node.input[0]))
+
+
+def _annotate_input(graph: ModelProto, design: Design) -> None:
+    """Tell QONNX and FINN that the input holds integers of the token format."""
+    note = graph.graph.quantization_annotation.add()
+    note.tensor_name = INPUT
+    note.quant_parameter_tensor_names.add(key="finn_datatype", value=design.tokenizer.token.name)
