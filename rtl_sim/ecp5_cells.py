@@ -12,8 +12,8 @@ INIT_SLICES, WORDS_PER_SLICE, SLICE_WORD_BITS = 64, 16, 20
 
 
 def write_ecp5_cells(path: Path) -> Path:
-    """Write the Verilog of DP16KD, PDPW16KD and MULT18X18D; returns `path`."""
-    path.write_text("\n".join([_dp16kd(), _pdpw16kd(), _mult18x18d()]))
+    """Write the Verilog of DP16KD and MULT18X18D; returns `path`."""
+    path.write_text("\n".join([_dp16kd(), _mult18x18d()]))
     return path
 
 
@@ -29,7 +29,7 @@ def _init() -> str:
   reg [{WORD_BITS - 1}:0] memory [0:{WORDS - 1}];
   integer word;
   initial for (word = 0; word < {WORDS}; word = word + 1)
-    memory[word] = contents[(word / {WORDS_PER_SLICE}) * 320 + (word % {WORDS_PER_SLICE}) * {SLICE_WORD_BITS} +: {WORD_BITS}];"""
+    memory[word] = contents[word / {WORDS_PER_SLICE} * 320 + word % {WORDS_PER_SLICE} * {SLICE_WORD_BITS} +: {WORD_BITS}];"""
 
 
 READ = """
@@ -67,14 +67,29 @@ def _dp16kd_port(side: str) -> str:
   wire [17:0] data_{side} = {{{_bus(f"DI{side}", 18)}}};
   wire [17:0] mask_{side} = DATA_WIDTH_{side} == 18 ? {{{{9{{AD{side}1}}}}, {{9{{AD{side}0}}}}}}
                                               : spread(18'h3ffff, address_{side}[3:0], DATA_WIDTH_{side});
-  assign {{{_bus(f"DO{side}", 18)}}} = read_{side};
-  always @(posedge (CLK{side}MUX == "INV" ? ~CLK{side} : CLK{side})) if (CE{side}) begin
+  always @(posedge (CLK{side}MUX == "INV" ? ~CLK{side} : CLK{side})) if (CE{side} && DATA_WIDTH_{side} <= 18) begin
     if (WE{side}) memory[address_{side}[13:4]] <= (memory[address_{side}[13:4]] & ~mask_{side})
                                         | (spread(data_{side}, address_{side}[3:0], DATA_WIDTH_{side}) & mask_{side});
     if (RST{side}) read_{side} <= 0;
     else if (!WE{side} || WRITEMODE_{side} == "READBEFOREWRITE")
       read_{side} <= narrow(memory[address_{side}[13:4]], address_{side}[3:0], DATA_WIDTH_{side});
     else if (WRITEMODE_{side} == "WRITETHROUGH") read_{side} <= data_{side};
+  end"""
+
+
+DOUBLE_WIDTH = """
+  // Width 36: port A writes pairs of words with the data pins of both ports, port B reads them.
+  reg [17:0] read_low;
+  wire [35:0] pair = {data_B, data_A};
+  wire [35:0] pair_mask = {{9{ADA3}}, {9{ADA2}}, {9{ADA1}}, {9{ADA0}}};
+  always @(posedge (CLKAMUX == "INV" ? ~CLKA : CLKA)) if (CEA && WEA && DATA_WIDTH_A == 36) begin
+    memory[{address_A[13:5], 1'b0}] <= (memory[{address_A[13:5], 1'b0}] & ~pair_mask[17:0]) | (pair[17:0] & pair_mask[17:0]);
+    memory[{address_A[13:5], 1'b1}] <= (memory[{address_A[13:5], 1'b1}] & ~pair_mask[35:18]) | (pair[35:18] & pair_mask[35:18]);
+  end
+  reg [17:0] read_high;
+  always @(posedge (CLKBMUX == "INV" ? ~CLKB : CLKB)) if (CEB && DATA_WIDTH_B == 36) begin
+    read_low <= RSTB ? 18'b0 : memory[{address_B[13:5], 1'b0}];
+    read_high <= RSTB ? 18'b0 : memory[{address_B[13:5], 1'b1}];
   end"""
 
 
@@ -94,34 +109,9 @@ def _dp16kd() -> str:
   parameter RESETMODE = "SYNC", ASYNC_RESET_RELEASE = "SYNC", GSR = "ENABLED";
 {_init()}
 {READ}{_dp16kd_port("A")}{_dp16kd_port("B")}
-endmodule
-"""
-
-
-def _pdpw16kd() -> str:
-    return f"""module PDPW16KD(input {_bus("DI", 36)}, {_bus("ADW", 9)}, {_bus("BE", 4)}, CEW, CLKW, {_bus("CSW", 3)},
-  {_bus("ADR", 14)}, CER, OCER, CLKR, {_bus("CSR", 3)}, RST, output {_bus("DO", 36)});
-  parameter CLKRMUX = "CLKR", CLKWMUX = "CLKW", GSR = "ENABLED", REGMODE = "NOREG", RESETMODE = "SYNC";
-  parameter ASYNC_RESET_RELEASE = "SYNC", CSDECODE_W = "0b000", CSDECODE_R = "0b000";
-  parameter DATA_WIDTH_W = 36, DATA_WIDTH_R = 36;
-{_init()}
-{READ}
-  reg [35:0] read_data;
-  wire [8:0] write_address = {{{_bus("ADW", 9)}}};
-  wire [13:0] address = {{{_bus("ADR", 14)}}};
-  wire [35:0] data = {{{_bus("DI", 36)}}};
-  wire [35:0] mask = {{{{9{{BE3}}}}, {{9{{BE2}}}}, {{9{{BE1}}}}, {{9{{BE0}}}}}};
-  // At width 36 the cell's upper output half carries the lower half of the word.
-  assign {{{_bus("DO", 36)}}} = DATA_WIDTH_R == 36 ? {{read_data[17:0], read_data[35:18]}} : read_data;
-  always @(posedge (CLKWMUX == "INV" ? ~CLKW : CLKW)) if (CEW) begin
-    memory[{{write_address, 1'b0}}] <= (memory[{{write_address, 1'b0}}] & ~mask[17:0]) | (data[17:0] & mask[17:0]);
-    memory[{{write_address, 1'b1}}] <= (memory[{{write_address, 1'b1}}] & ~mask[35:18]) | (data[35:18] & mask[35:18]);
-  end
-  always @(posedge (CLKRMUX == "INV" ? ~CLKR : CLKR)) if (CER) begin
-    if (RST) read_data <= 0;
-    else if (DATA_WIDTH_R == 36) read_data <= {{memory[{{address[13:5], 1'b1}}], memory[{{address[13:5], 1'b0}}]}};
-    else read_data <= {{18'b0, narrow(memory[address[13:4]], address[3:0], DATA_WIDTH_R)}};
-  end
+{DOUBLE_WIDTH}
+  assign {{{_bus("DOA", 18)}}} = DATA_WIDTH_B == 36 ? read_low : read_A;
+  assign {{{_bus("DOB", 18)}}} = DATA_WIDTH_B == 36 ? read_high : read_B;
 endmodule
 """
 
