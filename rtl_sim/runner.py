@@ -75,15 +75,27 @@ def run_block(
 
 
 def run_testbench(
-    module: str, variant: str, *, waves: bool = False, stall: str = "", folder: Path = DEFAULT_FOLDER, test: str = ""
+    module: str,
+    variant: str,
+    *,
+    waves: bool = False,
+    stall: str = "",
+    folder: Path = DEFAULT_FOLDER,
+    test: str = "",
+    stand_in: wiring.Component | None = None,
+    sources: Sequence[Path] = (),
 ) -> BlockResult:
-    """As `run_block`, for any importable module with `VARIANTS` and cocotb tests."""
+    """As `run_block`, for any importable module with `VARIANTS` and cocotb tests.
+
+    stand_in: a component with the ports of the variant, put to the same test, with the Verilog `sources` of the modules it
+    instantiates; give it a `folder` of its own.
+    """
     name = module.rpartition(".")[2].removeprefix("tb_")
     variants = importlib.import_module(module).VARIANTS
     build = (folder / name / f"{variant}{'_waves' if waves else ''}").absolute()
     build.mkdir(parents=True, exist_ok=True)
     with _locked(build / "lock"):
-        _build(block_rtlil(variants[variant]()), build, waves)
+        _build(block_rtlil(stand_in or variants[variant]()), build, waves, sources)
         return _simulate(module, name, variant, build, waves, _test_filter(stall, test))
 
 
