@@ -1,0 +1,168 @@
+"""`python -m hw.build DESIGN`: a recording to verified RTL with area and power, or to a bitstream, and its report."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from designs.catalogue import find_design
+from designs.schema import Design, DesignError
+from hw.flow.check import Check
+from hw.flow.display import Display
+from hw.flow.out_folder import claim, folder_name
+from hw.flow.quantize import Quantize
+from hw.flow.runner import METRICS, Made, NoSpace, run_flow
+from hw.flow.step import CheckFailed, Step, WrongInput
+from hw.flow.tool import MissingTool, ToolError
+from hw.flow.train import Train
+from hw.report.compare import compare
+from hw.report.metric import Metric, MetricError, read_metrics
+
+GOOD, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+WRONG_INPUT = (WrongInput, DesignError, MissingTool, NoSpace, MetricError)
+"""Errors that are one line about what the user gave or what the machine lacks."""
+
+
+def silicon_flow(train: Train) -> tuple[Step, ...]:
+    """Recording to power and area."""
+    return (train, Quantize(), Check())
+
+
+def board_flow(train: Train, board: str) -> tuple[Step, ...]:
+    """Recording to a board's bitstream."""
+    return (train, Quantize(), Check())
+
+
+def changed_design(design: Design, target: str | None, backend: str | None, clock_khz: int | None) -> Design:
+    """`design` with the hardware options that were given; DesignError if they do not fit."""
+    now = design.hardware
+    hardware = replace(
+        now,
+        target=now.target if target is None else target,
+        backend=now.backend if backend is None else backend,
+        clock_khz=now.clock_khz if clock_khz is None else clock_khz,
+    )
+    return replace(design, hardware=hardware)
+
+
+def until_step(steps: Sequence[Step], last: str | None) -> tuple[Step, ...]:
+    """`steps` up to and with the one named `last`; WrongInput suggests the nearest name."""
+    names = [step.name for step in steps]
+    if last is None:
+        return tuple(steps)
+    if last not in names:
+        near = get_close_matches(last, names, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"the steps are {', '.join(names)}"
+        raise WrongInput(f"--until {last}: no such step: {hint}")
+    return tuple(steps[: names.index(last) + 1])
+
+
+def main(
+    design_name: Annotated[
+        str, typer.Argument(metavar="DESIGN", help="A named design: ind_tiny, ind_int4, ind_int8, eeg_int4.")
+    ],
+    recording: Annotated[Path | None, typer.Option(help="An .npz recording; default: the generated one.")] = None,
+    task: Annotated[str | None, typer.Option(help="Which task of the recording to decode; default: its first.")] = None,
+    target: Annotated[str | None, typer.Option(help="ihp_sg13g2, osu018, or the path of a Liberty file.")] = None,
+    backend: Annotated[str | None, typer.Option(help="Dense layers by amaranth or finn.")] = None,
+    board: Annotated[str | None, typer.Option(help="Build a bitstream: icebreaker or ulx3s-85f.")] = None,
+    clock_khz: Annotated[int | None, typer.Option(help="Clock; default: the design's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the training.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the results; default: out/DESIGN, options appended.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="STEP", help="Stop after this step.")] = None,
+    compare_with: Annotated[
+        Path | None, typer.Option("--compare", metavar="METRICS", help="An earlier metrics.json: worse is a failed check.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON, nothing else, on stdout.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run every step again.")] = False,
+) -> None:
+    """Build DESIGN: train, quantize, prove integers equal, emit RTL, simulate it, synthesize it, measure power, report.
+
+    Results go to out/DESIGN/; a later run re-uses every step whose inputs have not changed.
+    Exit code 0: good; 1: a check failed; 2: wrong use or input.
+
+    Examples:
+
+      python -m hw.build ind_tiny
+
+      python -m hw.build ind_int4 --target osu018
+
+      python -m hw.build eeg_int4 --recording S001_continuous.npz
+
+      python -m hw.build ind_tiny --board icebreaker
+
+      python -m hw.build ind_int4 --json --compare before/metrics.json
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    display = Display()
+    place = recording.resolve() if recording is not None else None
+    given: dict[str, object] = {"recording": place, "task": task, "target": target, "backend": backend, "board": board}
+    given |= {"clock_khz": clock_khz, "seed": seed}
+    options = {name: str(value) for name, value in given.items() if value is not None}
+    try:
+        design = changed_design(find_design(design_name), target, backend, clock_khz)
+        before = read_metrics(compare_with) if compare_with is not None else ()
+        train = Train(recording, task, seed)
+        steps = until_step(silicon_flow(train) if board is None else board_flow(train, board), until)
+        train.outside(design)
+        folder = out or Path("out") / folder_name(design.name, options)
+        claim(folder, design.name, options)
+        display.line(f"{design.name} into {folder}/")
+        made = run_flow(steps, design, folder.resolve(), display, force=force)
+        code = _close(display, folder, made, before)
+    except KeyboardInterrupt:
+        display.line("stopped; finished steps are kept, the same command goes on from there", "yellow")
+        raise typer.Exit(INTERRUPTED) from None
+    except WRONG_INPUT as error:
+        display.line(str(error), "red")
+        raise typer.Exit(WRONG) from None
+    except CheckFailed as error:
+        display.line(str(error), "red")
+        raise typer.Exit(FAILED) from None
+    except ToolError as error:
+        _show_failure(display, error)
+        raise typer.Exit(FAILED) from None
+    if as_json:
+        sys.stdout.write((folder / METRICS).read_text())
+    raise typer.Exit(code)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _show_failure(display: Display, error: ToolError) -> None:
+    for line in error.lines:
+        display.line(f"    {line}", "dim")
+    display.line(f"{error}" + (f"; its log is {_shown(error.log)}" if error.log else ""), "red")
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _close(display: Display, folder: Path, made: Made, before: Sequence[Metric]) -> int:
+    """Print the verdict; the exit code."""
+    changes = compare(before, made.metrics)
+    for change in changes:
+        display.line(str(change), "red" if change.worse else "green")
+    for failure in made.failures:
+        display.line(failure, "red")
+    return FAILED if made.failures or any(change.worse for change in changes) else GOOD
+
+
+def run() -> None:
+    """The command line."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command()(main)
+    app(prog_name="python -m hw.build")
+
+
+if __name__ == "__main__":
+    run()

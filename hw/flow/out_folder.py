@@ -1,0 +1,43 @@
+"""Where a build's results go: one folder per design and per set of options that change results."""
+
+import json
+from pathlib import Path
+
+from hw.flow.step import WrongInput
+
+RECORD = "build.json"
+
+
+def folder_name(design: str, options: dict[str, str]) -> str:
+    """ "ind_tiny" for a design as it is written; each option that was given adds "-value": "ind_tiny-osu018-seed3"."""
+    return "-".join([design, *(_tag(name, value) for name, value in options.items())])
+
+
+def _tag(name: str, value: str) -> str:
+    if name in ("recording", "target"):
+        return Path(value).stem
+    if name in ("seed", "clock_khz"):
+        return f"{name.removesuffix('_khz')}{value}" + ("khz" if name == "clock_khz" else "")
+    return value
+
+
+def claim(folder: Path, design: str, options: dict[str, str]) -> None:
+    """Make `folder` the place of this design with these options. Raises WrongInput if another build's results lie there."""
+    wanted = {"design": design, **options}
+    record = folder / RECORD
+    try:
+        found = json.loads(record.read_text())
+    except FileNotFoundError:
+        found = wanted
+    except (OSError, ValueError) as error:
+        raise WrongInput(f"{record} cannot be read ({error}); give another folder with --out") from error
+    if found != wanted:
+        other = " ".join(
+            [found.get("design", "?"), *(f"--{k.replace('_', '-')} {v}" for k, v in found.items() if k != "design")]
+        )
+        raise WrongInput(f"{folder} holds the results of `{other}`; give another folder with --out, or delete it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(wanted, indent=1) + "\n")
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise WrongInput(f"{folder} cannot be written ({error.strerror}); give another folder with --out") from error
