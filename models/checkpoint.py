@@ -1,0 +1,76 @@
+"""Trained weights on disk: safetensors with the design's name and a hash of what the weights depend on. Never a pickle."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from designs.schema import Design
+from models.ind import Ind
+from models.standardise import Standardisation
+
+FORMAT = "ind float checkpoint 1"
+
+
+class CheckpointError(ValueError):
+    """A file that is no checkpoint, or one of another design."""
+
+
+def model_hash(design: Design) -> str:
+    """12 hex digits over the fields that give the weights their shape and meaning; bit widths and hardware are not among them."""
+    tokenizer = asdict(design.tokenizer)
+    for name in ("kernel_bits", "fraction_bits", "token"):
+        del tokenizer[name]
+    relevant = json.dumps([tokenizer, asdict(design.model)], sort_keys=True)
+    return hashlib.sha256(relevant.encode()).hexdigest()[:12]
+
+
+def save_checkpoint(path: Path, design: Design, model: Ind, standardisation: Standardisation, **notes: str) -> None:
+    """Write model and standardisation under a temporary name, then rename. `notes` go into the metadata."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    tensors |= {"standardise.centre": standardisation.centre.cpu(), "standardise.scale": standardisation.scale.cpu()}
+    save_tensors(path, tensors, {"format": FORMAT, "design": design.name, "model_hash": model_hash(design)} | notes)
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """safetensors under a temporary name, then renamed."""
+    partial = path.with_name(f".{path.name}.partial")
+    save_file(tensors, partial, metadata)
+    partial.replace(path)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """(tensors, metadata) of a safetensors file; CheckpointError, one line, for anything else."""
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; train it with python -m models.train")
+    try:
+        with safe_open(path, framework="pt") as found:
+            return {name: found.get_tensor(name) for name in found.keys()}, found.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a readable checkpoint ({str(error).splitlines()[0]}); train it again") from error
+
+
+def load_checkpoint(path: Path, design: Design) -> tuple[Ind, Standardisation]:
+    """The trained decoder of `design` on the CPU, in evaluation mode, and the standardisation of its tokens."""
+    tensors, metadata = load_tensors(path)
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: holds no float checkpoint of this project; train one with python -m models.train")
+    if metadata.get("model_hash") != model_hash(design):
+        raise CheckpointError(
+            f"{path}: is of design {metadata.get('design')} ({metadata.get('model_hash')}), not of {design.name} "
+            f"({model_hash(design)}) as it is now; train it again or name its design"
+        )
+    standardisation = Standardisation(tensors.pop("standardise.centre"), tensors.pop("standardise.scale"))
+    model = Ind(design)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: does not hold the weights of {design.name}; train it again") from error
+    if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+        raise CheckpointError(f"{path}: holds weights that are not finite; train it again")
+    return model.eval(), standardisation

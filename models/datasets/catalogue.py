@@ -1,0 +1,39 @@
+"""Which reader a recording needs, told from its keys and shapes alone, never from its name."""
+
+from pathlib import Path
+from types import ModuleType
+
+from designs.schema import Design
+from models.datasets import physionet_eegmmidb
+from models.datasets.archive import open_archive
+from models.datasets.generated import generate
+from models.recording import Recording, RecordingError
+
+READERS: tuple[ModuleType, ...] = (physionet_eegmmidb,)
+
+
+def read_recording(path: Path, task: str | None = None) -> Recording:
+    """The recording at `path`. Raises RecordingError, one line, for whatever cannot be read."""
+    found = open_archive(path)
+    for reader in READERS:
+        if reader.matches(found):
+            try:
+                return reader.read(found, path.name, task)
+            except (KeyError, IndexError, TypeError, OverflowError) as error:
+                raise RecordingError(
+                    f"{path.name}: a damaged {reader.KIND} recording ({type(error).__name__}: {error}); save it again"
+                ) from error
+    keys = ", ".join(sorted(found)[:8]) or "no arrays"
+    raise RecordingError(
+        f"{path.name}: recording of an unknown kind (it holds {keys}); known are "
+        f"{', '.join(reader.KIND for reader in READERS)}, and models/datasets/generic.py says how to write your own"
+    )
+
+
+def recording_for(design: Design, path: Path | None, task: str | None, seed: int) -> Recording:
+    """The recording at `path`, or the generated one that `design` takes."""
+    if path is not None:
+        return read_recording(path, task)
+    if task is not None:
+        raise RecordingError(f"the generated recording has no task {task!r}; leave --task out, or give a --recording")
+    return generate(design, seed)

@@ -1,0 +1,185 @@
+"""The training loop: AdamW on augmented windows, averaged weights, early stopping on validation, a state to go on from."""
+
+import copy
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from designs.schema import Design
+from models.augment import Augmentation, augment, soft_cross_entropy, soft_targets
+from models.checkpoint import load_tensors, save_tensors
+from models.window_tensors import WindowTensors
+
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""(model, standardised tokens [batch, tokens, features], soft targets [batch, outputs]) -> scalar."""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to train. An epoch is every training window once, or `windows_per_epoch` of them where there are fewer."""
+
+    epochs: int = 40
+    batch: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    smoothing: float = 0.1
+    average: float = 0.98
+    """Share of the averaged weights that one step keeps."""
+    patience: int = 12
+    """Epochs without a better validation loss after which training stops."""
+    windows_per_epoch: int = 2048
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass
+class FitState:
+    """Where training stands. `best` holds the averaged weights of the epoch with the least validation loss."""
+
+    epoch: int
+    step: int
+    best_epoch: int
+    best_loss: float
+    best: dict[str, Tensor]
+
+
+def task_loss(model: nn.Module, tokens: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of the model's logits against soft targets."""
+    return soft_cross_entropy(model(tokens), targets)
+
+
+def fit(
+    model: nn.Module,
+    train: WindowTensors,
+    validation: WindowTensors,
+    design: Design,
+    settings: FitSettings,
+    *,
+    loss: Loss = task_loss,
+    state_path: Path | None = None,
+    on_epoch: Callable[[int, float, float], None] = lambda epoch, train_loss, validation_loss: None,
+) -> FitState:
+    """Train `model` in place on standardised windows; it ends with the averaged weights of its best validation epoch.
+
+    With `state_path` the state is kept there after every epoch and taken up again if it was left by the same settings;
+    the result is the same as without the interruption. `on_epoch` hears (epoch, training loss, validation loss).
+    """
+    averaged = copy.deepcopy(model)
+    optimiser = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    state = FitState(0, 0, 0, math.inf, _weights(averaged))
+    if state_path is not None and state_path.exists():
+        state = _resume(state_path, model, averaged, optimiser, settings) or state
+    while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience:
+        train_loss = _epoch(model, averaged, optimiser, train, design, settings, state, loss)
+        validation_loss = evaluation_loss(averaged, validation)
+        state.epoch += 1
+        if validation_loss < state.best_loss:
+            state.best_epoch, state.best_loss, state.best = state.epoch, validation_loss, _weights(averaged)
+        if state_path is not None:
+            _keep(state_path, model, averaged, optimiser, state, settings)
+        on_epoch(state.epoch, train_loss, validation_loss)
+    model.load_state_dict(state.best)
+    model.eval()
+    return state
+
+
+@torch.no_grad()
+def evaluation_loss(model: nn.Module, windows: WindowTensors) -> float:
+    """Mean cross-entropy of `model` on whole windows, no augmentation."""
+    model.eval()
+    return float(nn.functional.cross_entropy(model(windows.all_tokens()), windows.label))
+
+
+@torch.no_grad()
+def decide(model: nn.Module, windows: WindowTensors, batch: int = 1024) -> Tensor:
+    """int64 [windows]: the class with the largest logit."""
+    model.eval()
+    chosen = torch.arange(len(windows)).split(batch)
+    return torch.cat([model(windows.batch(part)[0]).argmax(dim=1).cpu() for part in chosen])
+
+
+def _epoch(
+    model: nn.Module,
+    averaged: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    train: WindowTensors,
+    design: Design,
+    settings: FitSettings,
+    state: FitState,
+    loss: Loss,
+) -> float:
+    draw = torch.Generator().manual_seed(settings.seed * 1_000_003 + state.epoch)
+    repeats = max(1, round(settings.windows_per_epoch / len(train)))
+    order = torch.cat([torch.randperm(len(train), generator=draw) for _ in range(repeats)])
+    batches = order.split(settings.batch)
+    steps, total = len(batches) * settings.epochs, 0.0
+    model.train()
+    for chosen in batches:
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate * _schedule(state.step / steps)
+        tokens, label = train.batch(chosen)
+        targets = soft_targets(label, design.model.outputs, settings.smoothing)
+        value = loss(model, *augment(tokens, targets, settings.augmentation, design, draw))
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        state.step += 1
+        _average(averaged, model, min(settings.average, state.step / (state.step + 10)))
+        total += float(value.detach())
+    return total / len(batches)
+
+
+def _schedule(progress: float) -> float:
+    """Share of the learning rate: five percent of warm-up, then half a cosine."""
+    return min(1.0, progress / 0.05 + 0.02) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+@torch.no_grad()
+def _average(averaged: nn.Module, model: nn.Module, keep: float) -> None:
+    for mean, value in zip(averaged.parameters(), model.parameters(), strict=True):
+        mean.lerp_(value, 1 - keep)
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def _keep(
+    path: Path, model: nn.Module, averaged: nn.Module, optimiser: torch.optim.AdamW, state: FitState, settings: FitSettings
+) -> None:
+    tensors = {f"model.{name}": value for name, value in _weights(model).items()}
+    tensors |= {f"averaged.{name}": value for name, value in _weights(averaged).items()}
+    tensors |= {f"best.{name}": value for name, value in state.best.items()}
+    for index, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value).clone() for name, value in moments.items()}
+    where = {"epoch": state.epoch, "step": state.step, "best_epoch": state.best_epoch, "best_loss": state.best_loss}
+    save_tensors(path, tensors, {"settings": json.dumps(asdict(settings)), "state": json.dumps(where)})
+
+
+def _resume(
+    path: Path, model: nn.Module, averaged: nn.Module, optimiser: torch.optim.AdamW, settings: FitSettings
+) -> FitState | None:
+    """The kept state, or None if it was left by other settings or another network."""
+    tensors, metadata = load_tensors(path)
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "averaged": {}, "best": {}, "optimiser": {}}
+    for name, value in tensors.items():
+        part, _, rest = name.partition(".")
+        parts.setdefault(part, {})[rest] = value
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    if metadata.get("settings") != json.dumps(asdict(settings)) or shapes != {n: v.shape for n, v in parts["best"].items()}:
+        return None
+    model.load_state_dict(parts["model"])
+    averaged.load_state_dict(parts["averaged"])
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in parts["optimiser"].items():
+        index, _, moment = name.partition(".")
+        moments.setdefault(int(index), {})[moment] = value
+    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+    device = next(model.parameters()).device
+    return FitState(**json.loads(metadata["state"]), best={name: value.to(device) for name, value in parts["best"].items()})

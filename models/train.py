@@ -1,0 +1,160 @@
+"""Recording -> trained float decoder: `python -m models.train ind_int4 --out out/ind_int4/train`."""
+
+import os
+import time
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from designs.catalogue import find_design
+from designs.decoding_set import DecodingSet
+from designs.layer_table import macs_per_decision, parameters
+from designs.schema import Design, DesignError
+from models.checkpoint import CheckpointError, save_checkpoint
+from models.datasets.catalogue import recording_for
+from models.fit import FitSettings, decide, fit
+from models.ind import Ind
+from models.metrics import Metric, accuracy, macro_f1, write_metrics
+from models.recording import RecordingError, RecordingWarning
+from models.standardise import Standardisation, fit_standardisation
+from models.window_tensors import WindowTensors, seen_tokens, stream_tokens, window_tensors
+from models.windows import decoding_set
+
+CHECKPOINT, DECODING_SET, METRICS, STATE = "model.safetensors", "decoding_set.npz", "metrics.json", "resume.safetensors"
+THREADS_AT_MOST = 4
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives: the decoder, its standardisation, and its windows by part, standardised."""
+
+    model: Ind
+    standardisation: Standardisation
+    parts: dict[str, WindowTensors]
+    best_epoch: int
+
+
+def device() -> torch.device:
+    """The GPU when there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def bound_threads() -> None:
+    """Use the cores this process may use, four at most: small layers do not profit from more."""
+    torch.set_num_threads(min(len(os.sched_getaffinity(0)), THREADS_AT_MOST))
+
+
+def train_ind(
+    design: Design,
+    found: DecodingSet,
+    settings: FitSettings,
+    *,
+    state_path: Path | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train a decoder of `design` on the training windows of `found`; validation decides when to stop, test is not touched."""
+    where = device()
+    tokens = stream_tokens(found, design, where)
+    parts = {part: window_tensors(found, tokens, part, design) for part in ("train", "validation", "test")}
+    standardisation = fit_standardisation(seen_tokens(parts["train"]))
+    parts = {part: windows.standardised(standardisation).to(where) for part, windows in parts.items()}
+    torch.manual_seed(settings.seed)
+    model = Ind(design).to(where)
+    bar = progress.add_task(f"training {design.name}", total=settings.epochs, loss="") if progress else None
+
+    def on_epoch(epoch: int, train_loss: float, validation_loss: float) -> None:
+        if progress and bar is not None:
+            progress.update(bar, completed=epoch, loss=f"loss {train_loss:.3f}, validation {validation_loss:.3f}")
+
+    state = fit(model, parts["train"], parts["validation"], design, settings, state_path=state_path, on_epoch=on_epoch)
+    if progress and bar is not None:
+        progress.update(bar, total=state.epoch, completed=state.epoch)
+    return Trained(
+        model.cpu(), standardisation, {part: w.to(torch.device("cpu")) for part, w in parts.items()}, state.best_epoch
+    )
+
+
+def measure(trained: Trained, found: DecodingSet, design: Design, wall_s: float) -> list[Metric]:
+    """The metrics of a trained float decoder."""
+    decided = {part: decide(trained.model, trained.parts[part]).numpy() for part in ("validation", "test")}
+    label = {part: trained.parts[part].label.numpy() for part in ("validation", "test")}
+    test = f"float model, {len(label['test'])} test windows of {found.source}"
+    held = f"float model, {len(label['validation'])} validation windows of {found.source}"
+    table = "designs.layer_table"
+    return [
+        Metric("accuracy__float", accuracy(label["test"], decided["test"]), "share", "higher", test),
+        Metric("macro_f1__float", macro_f1(label["test"], decided["test"]), "share", "higher", test),
+        Metric("accuracy__validation", accuracy(label["validation"], decided["validation"]), "share", "higher", held),
+        Metric("parameters", parameters(design), "count", "lower", table),
+        Metric("macs_per_decision", macs_per_decision(design), "count", "lower", table),
+        Metric("train__epochs", trained.best_epoch, "count", "none", "epoch with the least validation loss"),
+        Metric("wall_s__train", wall_s, "s", "lower", f"models.train, torch {torch.__version__}, {device().type}"),
+    ]
+
+
+def run(
+    design: Design, recording: Path | None, task: str | None, settings: FitSettings, out: Path, progress: Progress
+) -> list[Metric]:
+    """Everything the command does: files of `out` are complete or absent, and its metrics are returned."""
+    begin = time.monotonic()
+    out.mkdir(parents=True, exist_ok=True)
+    step = progress.add_task("recording and windows", total=1, loss="")
+    found = decoding_set(recording_for(design, recording, task, seed=0), design)
+    found.save(out / DECODING_SET)
+    progress.update(step, completed=1, loss=f"{found.source}: {len(found.window_label)} windows")
+    trained = train_ind(design, found, settings, state_path=out / STATE, progress=progress)
+    save_checkpoint(out / CHECKPOINT, design, trained.model, trained.standardisation, source=str(found.source))
+    metrics = measure(trained, found, design, time.monotonic() - begin)
+    write_metrics(metrics, out / METRICS)
+    (out / STATE).unlink(missing_ok=True)
+    return metrics
+
+
+def command(
+    design: Annotated[str, typer.Argument(help="name of a design, such as ind_int4")],
+    out: Annotated[Path, typer.Option(help="folder for model.safetensors, decoding_set.npz and metrics.json")],
+    recording: Annotated[Path | None, typer.Option(help=".npz recording; default: a generated one")] = None,
+    task: Annotated[str | None, typer.Option(help="task of a recording that holds several, such as fists_feet")] = None,
+    seed: Annotated[int, typer.Option(help="seed of weights, batches and augmentation")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="epochs at most; early stopping may use fewer")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="forget an interrupted training instead of going on from it")] = False,
+) -> None:
+    """Train the float decoder of DESIGN.
+
+    Examples: python -m models.train ind_tiny --out out/ind_tiny/train; python -m models.train eeg_int4
+    --recording S001.npz --task fists_feet --seed 3 --out out/eeg_int4/train. After Ctrl-C the same command goes on from the
+    last whole epoch.
+    """
+    console = Console(stderr=True)
+    warnings.showwarning = lambda message, *_args, **_kw: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
+    warnings.simplefilter("always", RecordingWarning)
+    bound_threads()
+    settings = FitSettings(seed=seed) if epochs is None else replace(FitSettings(seed=seed), epochs=epochs)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
+    try:
+        if fresh:
+            (out / STATE).unlink(missing_ok=True)
+        with Progress(*columns, TextColumn("{task.fields[loss]}"), TimeElapsedColumn(), console=console) as progress:
+            metrics = run(find_design(design), recording, task, settings, out, progress)
+    except (DesignError, RecordingError, CheckpointError, OSError) as error:
+        console.print(
+            f"models.train: {' '.join(str(error).split())}", style=None, highlight=False, soft_wrap=True, markup=False
+        )
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as interrupt:
+        kept = "the same command goes on from the last whole epoch" if (out / STATE).exists() else "nothing was trained yet"
+        console.print(f"models.train: interrupted; {kept}", highlight=False, soft_wrap=True)
+        raise typer.Exit(130) from interrupt
+    for metric in metrics:
+        print(f"{metric.name:22} {np.round(metric.value, 4):>12} {metric.unit}")
+
+
+if __name__ == "__main__":
+    typer.run(command)

@@ -1,0 +1,83 @@
+"""The Morlet bank in floating point: full-rate twin of the integer tokenizer (quant/golden/pool.py).
+
+Same centre frequencies, same kernel span in seconds, same group delay; but complex Morlet kernels at the full sampling rate
+instead of halved rates, the true magnitude instead of its shift-only approximation, and no rounding anywhere.
+"""
+
+import math
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from designs.schema import TokenizerSpec
+
+DECIMATOR_DELAY = 6
+"""Samples by which the integer bank's half-band decimator lags at the rate it reads."""
+CHANNELS_AT_ONCE = 8
+"""Channels that are filtered at a time: bounds memory."""
+
+
+def centre_hz(spec: TokenizerSpec) -> list[float]:
+    """Centre frequency of every wavelet in the order of the features: sample_hz / 4 and down."""
+    return [spec.sample_hz / 4 * 2 ** (-j / spec.wavelets_per_octave) for j in range(spec.wavelets)]
+
+
+@cache
+def morlet_kernels(spec: TokenizerSpec, octave: int) -> Tensor:
+    """float32 [2 * wavelets_per_octave, 1, taps * 2 ** octave]: cosine and sine of each wavelet, at the full rate.
+
+    Gain 2 / sum(gauss): a sine of amplitude 1 at the centre frequency has magnitude 1.
+    """
+    length = spec.taps << octave
+    time = torch.arange(length, dtype=torch.float64) - (length - 1) / 2
+    rows = []
+    for j in range(spec.wavelets_per_octave):
+        centre = 2 ** (-j / spec.wavelets_per_octave) / 4 / (1 << octave)
+        gauss = torch.exp(-0.5 * (time * 2 * math.pi * centre / spec.cycles) ** 2)
+        even, odd = gauss * torch.cos(2 * math.pi * centre * time), gauss * torch.sin(2 * math.pi * centre * time)
+        even = even - gauss * even.sum() / gauss.sum()
+        rows += [2 * even / gauss.sum(), 2 * odd / gauss.sum()]
+    return torch.stack(rows).float()[:, None]
+
+
+def stride_samples(spec: TokenizerSpec, octave: int) -> int:
+    """Samples between two evaluations: the largest divisor of a token that an octave's bandwidth allows."""
+    return max(s for s in range(1, spec.token_samples + 1) if spec.token_samples % s == 0 and s <= max(2, 1 << octave))
+
+
+def octave_magnitudes(samples: Tensor, spec: TokenizerSpec, octave: int) -> Tensor:
+    """samples [channels, samples] from reset -> [channels, wavelets_per_octave, samples // stride_samples].
+
+    Point i stands for samples [i * stride, (i + 1) * stride). It looks at samples up to their end only, and lags them as
+    the integer bank does: by half a kernel and by the half-band decimators in front of the octave.
+    """
+    stride, kernels = stride_samples(spec, octave), morlet_kernels(spec, octave).to(samples.device)
+    length, unit = kernels.shape[-1], 1 << octave
+    before = length - (stride + unit + 1) // 2 + DECIMATOR_DELAY * (unit - 1)
+    points = samples.shape[1] // stride
+    padded = functional.pad(samples, (before, length))[:, None, : (points - 1) * stride + length]
+    sums = functional.conv1d(padded, kernels, stride=stride)
+    return torch.linalg.vector_norm(sums.unflatten(1, (spec.wavelets_per_octave, 2)), dim=2)
+
+
+@torch.no_grad()
+def float_tokens(samples: Tensor, spec: TokenizerSpec) -> Tensor:
+    """samples float32 [samples, channels] from reset -> float32 [tokens, features], features ordered [channel, octave, wavelet].
+
+    A token is the mean magnitude over its samples, in the unit of `samples`; only whole tokens are returned.
+    """
+    tokens = len(samples) // spec.token_samples
+    if tokens == 0:
+        return samples.new_zeros(0, spec.features)
+    signal = samples[: tokens * spec.token_samples].T.contiguous()
+    groups = signal.split(CHANNELS_AT_ONCE)
+    octaves = [torch.cat([_pooled(group, spec, octave, tokens) for group in groups]) for octave in range(spec.octaves)]
+    return torch.stack(octaves, dim=1).permute(3, 0, 1, 2).reshape(tokens, spec.features)
+
+
+def _pooled(signal: Tensor, spec: TokenizerSpec, octave: int, tokens: int) -> Tensor:
+    """[channels, samples] -> [channels, wavelets_per_octave, tokens]."""
+    points = octave_magnitudes(signal, spec, octave)
+    return points.unflatten(2, (tokens, points.shape[2] // tokens)).mean(dim=3)

@@ -1,0 +1,60 @@
+"""The windows of one part of a decoding set as tensors: tokens are kept once, windows are gathered from them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from designs.decoding_set import DecodingSet
+from designs.schema import Design
+from models.standardise import Standardisation
+from models.wavelets import float_tokens
+
+
+@dataclass(frozen=True)
+class WindowTensors:
+    """tokens float32 [rows, features] of all streams, one after the other; rows int64 [windows, tokens] into it;
+    label int64 [windows]."""
+
+    tokens: Tensor
+    rows: Tensor
+    label: Tensor
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """chosen int64 [batch] -> tokens [batch, tokens, features], label [batch]."""
+        return self.tokens[self.rows[chosen]], self.label[chosen]
+
+    def all_tokens(self) -> Tensor:
+        """[windows, tokens, features]."""
+        return self.tokens[self.rows]
+
+    def standardised(self, standardisation: Standardisation) -> "WindowTensors":
+        """The same windows with standardised tokens."""
+        return WindowTensors(standardisation(self.tokens), self.rows, self.label)
+
+    def to(self, device: torch.device) -> "WindowTensors":
+        return WindowTensors(self.tokens.to(device), self.rows.to(device), self.label.to(device))
+
+
+def stream_tokens(found: DecodingSet, design: Design, device: torch.device | None = None) -> list[Tensor]:
+    """Float tokens [tokens, features] of every stream, in converter codes, on the CPU."""
+    device = device or torch.device("cpu")
+    return [float_tokens(torch.from_numpy(codes).to(device).float(), design.tokenizer).cpu() for codes in found.streams]
+
+
+def window_tensors(found: DecodingSet, tokens: list[Tensor], part: str, design: Design) -> WindowTensors:
+    """The windows of `part` over `tokens`, which may be of any tokenizer: one [tokens, features] per stream."""
+    start = np.cumsum([0, *(len(stream) for stream in tokens[:-1])])
+    chosen = found.windows_of(part)
+    last = start[found.window_stream[chosen]] + found.window_token[chosen]
+    rows = last[:, None] + np.arange(1 - design.model.tokens, 1)
+    return WindowTensors(torch.cat(tokens), torch.from_numpy(rows), torch.from_numpy(found.window_label[chosen]))
+
+
+def seen_tokens(windows: WindowTensors) -> Tensor:
+    """[rows, features]: the tokens that lie in at least one of the windows, each once."""
+    return windows.tokens[torch.unique(windows.rows)]

@@ -1,0 +1,113 @@
+"""Recording -> DecodingSet: streams of converter codes and the labelled windows in them.
+
+Every session is one stream, decoded from reset: token k covers samples [k * token_samples, (k + 1) * token_samples). A cue's
+window ends at the token boundary nearest to `decide_s` after it, a rule that looks at the cue alone. A test or validation cue
+has that one window; a training cue also gets its neighbours, up to `spread` tokens earlier and later.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from designs.decoding_set import PARTS, DecodingSet
+from designs.schema import Design
+from models.converter import calibrate
+from models.recording import Recording, RecordingError, fit_to_design
+from models.splits import training_sessions, validation_start, with_test_sessions
+
+
+@dataclass(frozen=True)
+class WindowRows:
+    """Windows of one stream, column by column (see DecodingSet)."""
+
+    token: np.ndarray
+    label: np.ndarray
+    part: np.ndarray
+
+
+def end_tokens(onset: np.ndarray, decide_s: float, design: Design) -> np.ndarray:
+    """onset int64 [cues] -> int64 [cues]: last token of each cue's window; it may lie outside the stream."""
+    spec = design.tokenizer
+    boundary = np.floor((onset + decide_s * spec.sample_hz) / spec.token_samples + 0.5).astype(np.int64)
+    return boundary - 1
+
+
+def history_tokens(design: Design) -> int:
+    """Tokens before a window whose samples still reach into it through the tokenizer's filters."""
+    spec = design.tokenizer
+    reach = (spec.taps + 12) << (spec.octaves - 1)
+    return -(-reach // spec.token_samples)
+
+
+def spread_tokens(design: Design) -> int:
+    """How far a training window may lie from its cue's own, in tokens."""
+    return max(1, design.model.tokens // 4)
+
+
+def decoding_set(recording: Recording, design: Design) -> DecodingSet:
+    """The windows of every part and the streams they lie in. Raises RecordingError where a part stays empty."""
+    recording = with_test_sessions(fit_to_design(recording, design))
+    train = training_sessions(recording)
+    converter = calibrate(recording, train, design.tokenizer.sample)
+    codes = [converter.codes(session.samples) for session in recording.sessions]
+    rows = [
+        _training_rows(recording, i, design) if i in train else _test_rows(recording, i, design)
+        for i in range(len(recording.sessions))
+    ]
+    found = DecodingSet(
+        samples=np.concatenate(codes),
+        stream_start=np.cumsum([0, *(len(code) for code in codes[:-1])], dtype=np.int64),
+        window_stream=np.repeat(np.arange(len(rows), dtype=np.int64), [len(row.token) for row in rows]),
+        window_token=np.concatenate([row.token for row in rows]),
+        window_label=np.concatenate([row.label for row in rows]),
+        window_part=np.concatenate([row.part for row in rows]),
+        label_names=np.array(recording.label_names),
+        lsb_uv=np.float64(converter.lsb_uv),
+        sample_hz=np.float64(recording.sample_hz),
+        source=np.array(recording.source),
+    )
+    _check_parts(found, recording, design)
+    return found
+
+
+def _windows_inside(token: np.ndarray, samples: int, design: Design) -> np.ndarray:
+    return (token >= design.model.tokens - 1) & (token < samples // design.tokenizer.token_samples)
+
+
+def _test_rows(recording: Recording, index: int, design: Design) -> WindowRows:
+    session = recording.sessions[index]
+    token = end_tokens(session.onset, recording.decide_s, design)
+    keep = _windows_inside(token, len(session.samples), design)
+    return WindowRows(token[keep], session.label[keep], np.full(keep.sum(), PARTS.index("test")))
+
+
+def _training_rows(recording: Recording, index: int, design: Design) -> WindowRows:
+    session = recording.sessions[index]
+    order = np.argsort(session.onset, kind="stable")
+    token, label = end_tokens(session.onset[order], recording.decide_s, design), session.label[order]
+    inside = _windows_inside(token, len(session.samples), design)
+    token, label = token[inside], label[inside]
+    first = validation_start(len(token))
+    spread = spread_tokens(design)
+    moved = (token[:first, None] + np.arange(-spread, spread + 1)).ravel()
+    moved_label = np.repeat(label[:first], 2 * spread + 1)
+    keep = _windows_inside(moved, len(session.samples), design)
+    if first < len(token):
+        gap = max(design.model.tokens, history_tokens(design))
+        keep &= moved <= token[first] - design.model.tokens - gap
+    moved, moved_label = moved[keep], moved_label[keep]
+    part = np.repeat([PARTS.index("train"), PARTS.index("validation")], [len(moved), len(token) - first])
+    return WindowRows(np.append(moved, token[first:]), np.append(moved_label, label[first:]), part)
+
+
+def _check_parts(found: DecodingSet, recording: Recording, design: Design) -> None:
+    for part in PARTS:
+        if len(found.windows_of(part)) == 0:
+            window_s = design.model.tokens * design.tokenizer.token_ms / 1000
+            raise RecordingError(
+                f"{recording.source}: no {part} window of {window_s:g} s fits its sessions; use a longer recording with more cues"
+            )
+    missing = set(range(design.model.outputs)) - set(found.window_label[found.windows_of("train")].tolist())
+    if missing:
+        names = ", ".join(recording.label_names[i] for i in sorted(missing))
+        raise RecordingError(f"{recording.source}: no training window of class {names}; use a recording with more cues")
