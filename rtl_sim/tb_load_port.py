@@ -1,0 +1,181 @@
+"""The load port delivers every word of good frames, and nothing passes as loaded that is not."""
+
+import cocotb
+import numpy as np
+from cocotb.triggers import RisingEdge
+
+from designs.catalogue import CATALOGUE
+from hw.plan.folding import fold
+from hw.plan.memory import Region, load_frame, regions
+from hw.rtl.load_port import LoadPort
+from rtl_sim import stalls
+from rtl_sim.stream_bench import StreamBench
+from rtl_sim.variants import block_under_test
+
+SMALL = (Region("narrow", 0, 5, 4), Region("bytes", 1, 3, 16), Region("odd", 2, 4, 21), Region("wide", 3, 2, 64))
+TINY = regions(CATALOGUE["ind_tiny"], fold(CATALOGUE["ind_tiny"]))
+
+VARIANTS = {
+    "small": lambda: LoadPort(SMALL, preloaded=False),
+    "ind_tiny": lambda: LoadPort(TINY, preloaded=False),
+    "preloaded": lambda: LoadPort(SMALL, preloaded=True),
+}
+
+
+def words_of(region: Region, seed: int) -> list[int]:
+    """All ones, zero, then random words."""
+    rng, most = np.random.default_rng([seed, region.index]), (1 << region.width) - 1
+    return [most, 0, *(int(word) & most for word in rng.integers(0, 1 << 63, region.depth))][: region.depth]
+
+
+def frame_of(region: Region, seed: int) -> bytes:
+    return load_frame(region, words_of(region, seed))
+
+
+class LoadBench:
+    """Feeds bytes, keeps every word seen on the bus."""
+
+    def __init__(self, dut, stall=stalls.never):
+        self.dut, self.block = dut, block_under_test(VARIANTS)
+        self.bench, self.words = StreamBench(dut, stall, block=self.block), []
+
+    async def reset(self) -> None:
+        await self.bench.reset()
+        cocotb.start_soon(self._watch())
+
+    async def _watch(self) -> None:
+        dut = self.dut
+        while True:
+            await RisingEdge(dut.clk)
+            if int(dut.bus__strobe.value):
+                self.words.append(tuple(int(port.value) for port in (dut.bus__region, dut.bus__address, dut.bus__data)))
+
+    async def feed(self, data: bytes) -> None:
+        """All bytes in, then long enough for the verdict."""
+        await self.bench.run(list(data), {}, reset=False)
+        for _ in range(4):
+            await RisingEdge(self.dut.clk)
+
+    async def load_all(self, seed: int) -> None:
+        await self.feed(b"".join(frame_of(region, seed) for region in self.block.regions))
+
+    def flags(self) -> dict[str, int]:
+        return {name: int(getattr(self.dut, name).value) for name in ("loaded", "error", "refused")}
+
+
+GOOD = {"loaded": 1, "error": 0, "refused": 0}
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=stalls.ALL)
+async def every_word_of_every_frame_reaches_its_address(dut, stall):
+    bench = LoadBench(dut, stall)
+    await bench.reset()
+    if not bench.block.preloaded:
+        assert bench.flags()["loaded"] == 0
+    await bench.load_all(seed=7)
+    expected = [(r.index, address, word) for r in bench.block.regions for address, word in enumerate(words_of(r, 7))]
+    assert bench.words == expected
+    assert bench.flags() == GOOD
+
+
+@cocotb.test()
+async def only_the_last_region_completes_the_load(dut):
+    bench = LoadBench(dut)
+    await bench.reset()
+    await bench.load_all(seed=1)
+    for region in bench.block.regions:
+        frame = frame_of(region, seed=2)
+        await bench.feed(frame[:-1])
+        assert bench.flags()["loaded"] == 0, f"{region.name} counts as loaded before its checksum"
+        await bench.feed(frame[-1:])
+        assert bench.flags() == GOOD
+
+
+@cocotb.test()
+async def one_wrong_bit_anywhere_is_an_error(dut):
+    bench = LoadBench(dut)
+    await bench.reset()
+    await bench.load_all(seed=3)
+    region = bench.block.regions[2]
+    frame = frame_of(region, seed=4)
+    for place in range(2, len(frame)):
+        spoilt = bytearray(frame)
+        spoilt[place] ^= 1 << (place % 8)
+        await bench.feed(bytes(spoilt))
+        assert bench.flags() == {"loaded": 0, "error": 1, "refused": 0}, f"byte {place}"
+    await bench.feed(frame)
+    assert bench.flags() == GOOD
+
+
+@cocotb.test()
+async def a_frame_of_an_unknown_region_is_an_error_and_writes_nothing(dut):
+    bench = LoadBench(dut)
+    await bench.reset()
+    await bench.load_all(seed=5)
+    bench.words.clear()
+    await bench.feed(bytes([0xA5, len(bench.block.regions), 1, 2, 3]))
+    assert bench.flags() == {"loaded": 1, "error": 1, "refused": 0}
+    assert bench.words == []
+    await bench.load_all(seed=5)
+    assert bench.flags() == GOOD
+
+
+@cocotb.test()
+async def zeros_between_frames_are_skipped_and_other_bytes_are_an_error(dut):
+    bench = LoadBench(dut)
+    await bench.reset()
+    region = bench.block.regions[0]
+    await bench.load_all(seed=6)
+    await bench.feed(bytes(5) + frame_of(region, 7) + bytes(3))
+    assert bench.flags() == GOOD
+    await bench.feed(b"\x01")
+    assert bench.flags() == {"loaded": 1, "error": 1, "refused": 0}
+    await bench.feed(frame_of(region, 7))
+    assert bench.flags() == GOOD
+
+
+@cocotb.test()
+async def an_armed_decoder_refuses_the_whole_frame(dut):
+    bench = LoadBench(dut)
+    await bench.reset()
+    await bench.load_all(seed=8)
+    bench.words.clear()
+    dut.armed.value = 1
+    await bench.feed(frame_of(bench.block.regions[1], 9))
+    assert bench.flags() == {"loaded": 1, "error": 0, "refused": 1}
+    assert bench.words == []
+    dut.armed.value = 0
+    await bench.feed(frame_of(bench.block.regions[1], 9))
+    assert bench.flags() == GOOD
+
+
+@cocotb.test()
+async def arming_within_a_frame_stops_its_words_and_its_region_stays_unloaded(dut):
+    bench = LoadBench(dut)
+    await bench.reset()
+    await bench.load_all(seed=10)
+    region = bench.block.regions[1]
+    frame = frame_of(region, 11)
+    bench.words.clear()
+    await bench.feed(frame[: 2 + region.word_bytes])
+    dut.armed.value = 1
+    await bench.feed(frame[2 + region.word_bytes : -2])
+    dut.armed.value = 0
+    await bench.feed(frame[-2:])
+    assert bench.words == [(region.index, 0, words_of(region, 11)[0])]
+    assert bench.flags() == {"loaded": 0, "error": 0, "refused": 1}
+    await bench.feed(frame)
+    assert bench.flags() == GOOD
+
+
+@cocotb.test()
+async def reset_forgets_loads_unless_memories_are_preset(dut):
+    bench = LoadBench(dut)
+    await bench.reset()
+    await bench.load_all(seed=12)
+    await bench.bench.reset()
+    assert bench.flags() == {"loaded": int(bench.block.preloaded), "error": 0, "refused": 0}
+    await bench.feed(frame_of(bench.block.regions[0], 13)[:-1])
+    await bench.bench.reset()
+    assert bench.flags()["loaded"] == 0, "a region that was overwritten must not count as loaded after reset"
