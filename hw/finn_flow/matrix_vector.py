@@ -15,6 +15,9 @@ class FinnMatrixVector(wiring.Component):
     Ports, orders and formats: `matrix_vector_signature`. Element 0 lies in the low bits on both sides, so the wrapper only
     pads: streams to whole bytes, and weights, sign-extended, to the width FINN's unit was generated for. The instantiated
     module comes from hw.finn_flow.generate.generate_mvau. FINN's reset is active low; its double clock is unused.
+
+    Throughput: one weight word per cycle, FINN's get_exp_cycles(); every second cycle where a vector is a single word
+    (`simd` = inputs): there FINN's output queue, sized for its pipeline alone, overflows under back pressure at full rate.
     """
 
     def __init__(self, layer: LinearLayer, folding: Folding):
@@ -32,6 +35,12 @@ class FinnMatrixVector(wiring.Component):
             weights.eq(Cat(extended(value, wide) for value in places)),
             self.o.payload.as_value().eq(sums),
         ]
+        words_wanted, paused = Signal(), Signal()
+        if self.folding.simd == self.layer.inputs:
+            rest = Signal()
+            m.d.comb += paused.eq(rest)
+            m.d.sync += rest.eq(self.w.valid & self.w.ready)
+        m.d.comb += self.w.ready.eq(words_wanted & ~paused)
         m.submodules.unit = Instance(
             module_name(self.layer),
             i_ap_clk=ClockSignal(),
@@ -41,8 +50,8 @@ class FinnMatrixVector(wiring.Component):
             i_in0_V_TVALID=self.i.valid,
             o_in0_V_TREADY=self.i.ready,
             i_in1_V_TDATA=weights,
-            i_in1_V_TVALID=self.w.valid,
-            o_in1_V_TREADY=self.w.ready,
+            i_in1_V_TVALID=self.w.valid & ~paused,
+            o_in1_V_TREADY=words_wanted,
             o_out0_V_TDATA=sums,
             o_out0_V_TVALID=self.o.valid,
             i_out0_V_TREADY=self.o.ready,
