@@ -16,7 +16,11 @@ class Kind(Enum):
     BREVITAS_TRACE = "Brevitas integers"
     EXACT_REFERENCE = "exactness of Brevitas, golden model and FINN"
     VERILOG = "Verilog folder"
+    """ind.v and ind.il, and FINN's files where that backend is chosen: what is synthesized. Memories are not preset."""
+    TAPPED_VERILOG = "Verilog folder with taps"
+    """The same decoder with every boundary visible as tap_<stream>_*: what is simulated."""
     RTL_LOAD = "weight-load frames"
+    LINT = "lint log"
     EXACT_RTL = "exactness of the RTL"
     RTL_CYCLES = "cycle counts"
     NETLIST = "netlist"
@@ -38,6 +42,12 @@ class Kind(Enum):
 
 Files = dict[Kind, Path]
 """What a step is given and what it makes: one path per kind."""
+
+
+def verilog_files(folder: Path) -> list[Path]:
+    """The Verilog and SystemVerilog sources in a VERILOG or TAPPED_VERILOG folder, FINN's before the top level."""
+    found = sorted(path for path in folder.iterdir() if path.suffix in (".v", ".sv"))
+    return sorted(found, key=lambda path: path.name == "ind.v")
 
 
 def hash_path(path: Path) -> str:

@@ -26,6 +26,8 @@ from hw.report.metric import Metric, read_metrics, write_metrics
 
 RECORD = "step.json"
 METRICS = "metrics.json"
+STARTED = "started.key"
+"""In a partial folder: what it was started from."""
 NO_SPACE = "No space left on device"
 
 
@@ -139,9 +141,12 @@ def _still_good(folder: Path, step: Step, key: str) -> Made | None:
 def _run(step: Step, design: Design, given: Files, folder: Path, display: Display, key: str, inputs: dict[str, str]) -> Made:
     partial = folder.with_name(f".{folder.name}.partial")
     failed = folder.with_name(f"{folder.name}.failed")
-    for old in (partial, failed):
-        shutil.rmtree(old, ignore_errors=True)
-    partial.mkdir()
+    shutil.rmtree(failed, ignore_errors=True)
+    started_with = partial / STARTED
+    if not (step.resumes and started_with.is_file() and started_with.read_text() == key):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        started_with.write_text(key)
     started = time.monotonic()
     with display.running(step.name) as line, PeakMemory() as peak:
         listen(line)
@@ -149,8 +154,7 @@ def _run(step: Step, design: Design, given: Files, folder: Path, display: Displa
             result = step.run(design, given, partial)
         except Exception as error:
             partial.replace(failed)
-            if isinstance(error, ToolError) and error.log is not None:
-                error.log = failed / error.log.relative_to(partial)
+            _point_to(failed, partial, error)
             raise
         finally:
             listen(None)
@@ -174,12 +178,20 @@ def _run(step: Step, design: Design, given: Files, folder: Path, display: Displa
         "failures": list(result.failures),
         "warnings": line.warnings,
     }
+    started_with.unlink(missing_ok=True)
     (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
     display.made(step.name, wall_s, peak.mib, result.failures)
     files = {kind: folder / path.relative_to(partial) for kind, path in result.files.items()}
     return Made(files, metrics, result.failures, tuple(line.warnings))
+
+
+def _point_to(failed: Path, partial: Path, error: Exception) -> None:
+    """The folder was renamed: make the error name its files where they are now."""
+    error.args = tuple(arg.replace(str(partial), str(failed)) if isinstance(arg, str) else arg for arg in error.args)
+    if isinstance(error, ToolError) and error.log is not None and error.log.is_relative_to(partial):
+        error.log = failed / error.log.relative_to(partial)
 
 
 def _check_made(step: Step, result: Result) -> None:

@@ -52,6 +52,9 @@ class Step(ABC):
     scripts: ClassVar[tuple[str, ...]] = ()
     """Other source files and folders, relative to the repository: Tcl, C++ and the like."""
 
+    resumes: ClassVar[bool] = False
+    """Whether `run` can go on in the folder that an interrupted run from the same inputs left; else it starts in an empty one."""
+
     def options(self) -> dict[str, str]:
         """What the step was created with."""
         return {field.name: repr(getattr(self, field.name)) for field in fields(self)} if is_dataclass(self) else {}
@@ -62,8 +65,8 @@ class Step(ABC):
 
     @abstractmethod
     def run(self, design: Design, files: Files, folder: Path) -> Result:
-        """Do the work. `files`: absolute paths of `needs` and those `wants` that exist. `folder`: empty, absolute, the step's
-        own; everything it writes goes there and nothing in it may name the folder, which is renamed afterwards.
+        """Do the work. `files`: absolute paths of `needs` and those `wants` that exist. `folder`: absolute, the step's own,
+        empty unless it `resumes`; everything it writes goes there and nothing in it may name the folder, which is renamed afterwards.
 
         Raises WrongInput, CheckFailed, ToolError, MissingTool. Lines said with `say` are shown beside the step's name while it
         runs; those that begin with "warning:" stay on the screen and are shown again when the result is re-used.

@@ -21,6 +21,7 @@ class Train(Step):
     specs = ("tokenizer", "model")
     tools = (TORCH,)
     programs = ("models.train",)
+    resumes = True
 
     recording: Path | None = None
     """None: the generated default recording."""

@@ -1,0 +1,130 @@
+"""Simulate: the whole test set through the Verilated decoder, every integer at every boundary against the golden model."""
+
+import json
+import shutil
+from pathlib import Path
+
+from designs.decoding_set import DecodingSet
+from designs.schema import Design
+from hw.flow.artifact import Files, Kind, verilog_files
+from hw.flow.exact import require_exact
+from hw.flow.lint import VERILATOR
+from hw.flow.step import CheckFailed, Result, Step, say
+from hw.flow.tool import ToolError
+from hw.report.metric import Metric
+from quant.golden.read_qonnx import read_qonnx
+from rtl_sim.harness import HarnessError, HarnessResult, Latency, measure_latency, simulate
+from rtl_sim.verilator import VerilatorError
+
+PAIR = "RTL = golden"
+
+
+class Simulate(Step):
+    """Weights through the load port, then every stream of the test part, and once samples at the real-time rate."""
+
+    name = "simulate"
+    needs = (Kind.QONNX, Kind.DECODING_SET, Kind.TAPPED_VERILOG, Kind.RTL_LOAD)
+    makes = (Kind.EXACT_RTL,)
+    tools = (VERILATOR,)
+    scripts = ("rtl_sim/harness.cpp",)
+
+    def run(self, design: Design, files: Files, folder: Path) -> Result:
+        found = DecodingSet.load(files[Kind.DECODING_SET])
+        tested = [found.streams[index] for index in found.test_streams()]
+        parameters = read_qonnx(files[Kind.QONNX], design)
+        sources = verilog_files(files[Kind.TAPPED_VERILOG])
+        load, model = files[Kind.RTL_LOAD].read_bytes(), folder / "model"
+        say("compiling the Verilated decoder")
+        try:
+            result = simulate(
+                sources,
+                design,
+                parameters,
+                tested,
+                model,
+                load=load,
+                progress=lambda done, total: say(f"segment {done} of {total}"),
+            )
+            exactness = _write_rows(result, folder / "exactness.json")
+            require_exact(design, exactness)
+            _require_all(design, result)
+            say("latency at the real-time rate")
+            latency = measure_latency(sources, design, parameters, max(tested, key=len), model, load=load)
+        except (VerilatorError, HarnessError) as error:
+            raise ToolError(str(error)) from error
+        shutil.rmtree(model)
+        origin = f"Verilator {VERILATOR.version()}, {result.windows} decisions of the test streams of {found.source}"
+        failures = _budget_failures(design, result, latency)
+        return Result({Kind.EXACT_RTL: exactness}, _metrics(design, result, latency, origin), failures)
+
+
+def _write_rows(result: HarnessResult, path: Path) -> Path:
+    rows = [
+        {
+            "boundary": boundary.name,
+            "pair": PAIR,
+            "windows": result.windows,
+            "values": boundary.values,
+            "mismatches": boundary.mismatches,
+            "first": boundary.first
+            and {
+                "window": boundary.first.window,
+                "index": list(boundary.first.index),
+                "expected": boundary.first.expected,
+                "found": boundary.first.found,
+            },
+        }
+        for boundary in result.boundaries
+    ]
+    path.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+    return path
+
+
+def _require_all(design: Design, result: HarnessResult) -> None:
+    if not result.passed:
+        stuck = " and the decoder stopped moving" if result.stuck else ""
+        raise CheckFailed(
+            f"{design.name}: RTL gave {result.windows} decisions where {result.expected_windows} were expected{stuck}"
+        )
+
+
+def _budget_failures(design: Design, result: HarnessResult, latency: Latency) -> tuple[str, ...]:
+    hardware, found = design.hardware, []
+    available = hardware.clock_khz * design.tokenizer.token_ms
+    if result.cycles_per_decision > available:
+        found.append(
+            f"{design.name}: {result.cycles_per_decision:.0f} cycles per decision, but {hardware.clock_khz} kHz gives {available}: "
+            "it cannot keep up; raise the clock or lower hardware.cycles_per_decision"
+        )
+    if latency.max_cycles / hardware.clock_khz > hardware.latency_budget_ms:
+        found.append(
+            f"{design.name}: latency {latency.max_cycles / hardware.clock_khz:.2f} ms is over "
+            f"hardware.latency_budget_ms={hardware.latency_budget_ms:g}; raise the clock"
+        )
+    return tuple(found)
+
+
+def _metrics(design: Design, result: HarnessResult, latency: Latency, origin: str) -> tuple[Metric, ...]:
+    clock_khz, available = design.hardware.clock_khz, design.hardware.clock_khz * design.tokenizer.token_ms
+    real_time = f"Verilator, {latency.windows} decisions, samples evenly at the real-time rate, {clock_khz} kHz"
+    per_s = design.decisions_per_s
+    return (
+        Metric("cycles__per_decision", round(result.cycles_per_decision, 1), "cycles", "lower", f"{origin}, unthrottled"),
+        Metric(
+            "cycles__available",
+            available,
+            "cycles",
+            "none",
+            f"{clock_khz} kHz, one decision per {design.tokenizer.token_ms} ms",
+        ),
+        Metric("real_time__slack", round(available / result.cycles_per_decision, 2), "x", "higher", origin),
+        Metric("latency_cycles", latency.max_cycles, "cycles", "lower", real_time),
+        Metric("latency_ms", round(latency.max_cycles / clock_khz, 4), "ms", "lower", real_time),
+        Metric("latency_budget_ms", design.hardware.latency_budget_ms, "ms", "none", "the design"),
+        Metric("clock_khz", clock_khz, "kHz", "none", "the design"),
+        Metric("longest_sample_wait_cycles", latency.longest_sample_wait_cycles, "cycles", "lower", real_time),
+        Metric("simulate__windows", result.windows, "", "none", origin),
+        Metric("simulate__windows_per_s", round(result.windows_per_s, 1), "1/s", "none", origin),
+        Metric("simulate__times_real_time", round(result.windows_per_s / per_s, 1), "x", "none", origin),
+        Metric("simulate__cycles_per_s", round(result.cycles_per_s), "1/s", "none", origin),
+    )
