@@ -93,8 +93,8 @@ def _budget_failures(design: Design, result: HarnessResult, latency: Latency) ->
     available = hardware.clock_khz * design.tokenizer.token_ms
     if result.cycles_per_decision > available:
         found.append(
-            f"{design.name}: {result.cycles_per_decision:.0f} cycles per decision, but {hardware.clock_khz} kHz gives {available}: "
-            "it cannot keep up; raise the clock or lower hardware.cycles_per_decision"
+            f"{design.name}: {result.cycles_per_decision:.0f} cycles per decision, but {hardware.clock_khz} kHz gives "
+            f"{available}: it cannot keep up; raise the clock or lower hardware.cycles_per_decision"
         )
     if latency.max_cycles / hardware.clock_khz > hardware.latency_budget_ms:
         found.append(

@@ -53,7 +53,7 @@ class Step(ABC):
     """Other source files and folders, relative to the repository: Tcl, C++ and the like."""
 
     resumes: ClassVar[bool] = False
-    """Whether `run` can go on in the folder that an interrupted run from the same inputs left; else it starts in an empty one."""
+    """Whether `run` can go on in the folder that an interrupted run from the same inputs left."""
 
     def options(self) -> dict[str, str]:
         """What the step was created with."""
@@ -66,7 +66,7 @@ class Step(ABC):
     @abstractmethod
     def run(self, design: Design, files: Files, folder: Path) -> Result:
         """Do the work. `files`: absolute paths of `needs` and those `wants` that exist. `folder`: absolute, the step's own,
-        empty unless it `resumes`; everything it writes goes there and nothing in it may name the folder, which is renamed afterwards.
+        empty unless it `resumes`; everything it writes goes there and nothing in it may name the folder: it is renamed.
 
         Raises WrongInput, CheckFailed, ToolError, MissingTool. Lines said with `say` are shown beside the step's name while it
         runs; those that begin with "warning:" stay on the screen and are shown again when the result is re-used.
