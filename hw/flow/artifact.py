@@ -44,10 +44,13 @@ Files = dict[Kind, Path]
 """What a step is given and what it makes: one path per kind."""
 
 
+SOURCE_LIST = "files.f"
+"""In a Verilog folder: the names of its sources in compile order, one a line."""
+
+
 def verilog_files(folder: Path) -> list[Path]:
-    """The Verilog and SystemVerilog sources in a VERILOG or TAPPED_VERILOG folder, FINN's before the top level."""
-    found = sorted(path for path in folder.iterdir() if path.suffix in (".v", ".sv"))
-    return sorted(found, key=lambda path: path.name == "ind.v")
+    """The Verilog and SystemVerilog sources of a VERILOG or TAPPED_VERILOG folder, in compile order."""
+    return [folder / name for name in (folder / SOURCE_LIST).read_text().split()]
 
 
 def hash_path(path: Path) -> str:

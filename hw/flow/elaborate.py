@@ -2,17 +2,14 @@
 
 from pathlib import Path
 
-from designs.layer_table import linear_layers
 from designs.schema import Design
-from hw.flow.artifact import Files, Kind
+from hw.flow.artifact import SOURCE_LIST, Files, Kind
 from hw.flow.step import Result, Step, say
 from hw.flow.tool import Tool, ToolError
 from hw.plan.folding import fold
 from hw.plan.memory import load_frames
 from hw.report.metric import Metric
 from hw.rtl.emit import EmitError, emit
-from hw.rtl.linear import MatrixVectorFactory
-from hw.rtl.matrix_vector import MatrixVector
 from quant.golden.parameters import IntegerParameters
 from quant.golden.read_qonnx import read_qonnx
 
@@ -27,7 +24,7 @@ class Elaborate(Step):
     needs = (Kind.QONNX,)
     makes = (Kind.VERILOG, Kind.TAPPED_VERILOG, Kind.RTL_LOAD)
     tools = (AMARANTH, YOSYS)
-    programs = ("hw.finn_flow.generate", "hw.finn_flow.matrix_vector")
+    programs = ("hw.finn_flow.stitch",)
 
     def run(self, design: Design, files: Files, folder: Path) -> Result:
         parameters = read_qonnx(files[Kind.QONNX], design)
@@ -45,20 +42,15 @@ class Elaborate(Step):
 
 
 def _emit(design: Design, parameters: IntegerParameters, folder: Path, *, taps: bool) -> None:
+    """The decoder in its design's backend, and the list of its sources in compile order."""
     try:
-        core = _finn_core(design, folder) if design.hardware.backend == "finn" else MatrixVector
-        emit(design, parameters, folder, preloaded=False, taps=taps, matrix_vector=core)
+        if design.hardware.backend == "finn":
+            from hw.finn_flow.stitch import emit_finn  # FINN brings torch: loaded only when it is asked for
+
+            top, *others = emit_finn(design, parameters, folder, preloaded=False, taps=taps)
+        else:
+            top, *others = emit(design, parameters, folder, preloaded=False, taps=taps)
     except EmitError as error:
         raise ToolError(str(error)) from error
-
-
-def _finn_core(design: Design, folder: Path) -> MatrixVectorFactory:
-    """FINN's unit of every linear layer, written to `folder`. FINN imports torch: only loaded when it is asked for."""
-    from hw.finn_flow.generate import generate_mvau
-    from hw.finn_flow.matrix_vector import FinnMatrixVector
-
-    folding = fold(design)
-    for layer in linear_layers(design):
-        say(f"FINN unit {layer.name}")
-        generate_mvau(layer, folding[layer.name], folder)
-    return FinnMatrixVector
+    sources = [path.name for path in (*others, top) if path.suffix in (".v", ".sv")]
+    (folder / SOURCE_LIST).write_text("\n".join(sources) + "\n")
