@@ -1,0 +1,27 @@
+"""Target name or Liberty path -> Process, falling back to osu018 when the PDK is not there."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from hw.targets import ihp_sg13g2, liberty_file, osu018
+from hw.targets.process import Process, TargetError
+
+NAMES = (ihp_sg13g2.NAME, osu018.NAME)
+
+
+def find_process(target: str) -> Process:
+    """The process called `target`, or of the Liberty file at that path. TargetError for anything else.
+
+    Without the PDK, ihp_sg13g2 becomes osu018, and the process's `note` says so.
+    """
+    if target == osu018.NAME:
+        return osu018.load()
+    if target == ihp_sg13g2.NAME:
+        pdk = ihp_sg13g2.find_pdk()
+        if pdk is not None:
+            return ihp_sg13g2.load(pdk)
+        note = f"{target} was asked for, but PDK_ROOT holds no ihp-sg13g2: {osu018.NAME} stands in"
+        return replace(osu018.load(), note=note)
+    if target.endswith(".lib") or "/" in target:
+        return liberty_file.load(Path(target))
+    raise TargetError(f"target {target!r} is unknown; use {', '.join(NAMES)} or the path of a Liberty file")
