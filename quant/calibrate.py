@@ -26,7 +26,7 @@ def choose_token_shift(pooled: np.ndarray, spec: TokenizerSpec, quantile: float 
 def from_float(ind: Ind, mean: Tensor, scale: Tensor, design: Design) -> QuantInd:
     """A QuantInd that takes raw tokens where `ind` takes (tokens - mean) / scale; exponents still unset.
 
-    mean, scale [features].
+    mean, scale [features]; an infinite scale gives a feature no weight.
     """
     weights = {name: value.detach().clone() for name, value in ind.state_dict().items()}
     weights["embed.weight"] = weights["embed.weight"] / scale
