@@ -3,6 +3,7 @@
 import cocotb
 import numpy as np
 
+from hw.plan.cycles import tokenizer_cycles
 from hw.plan.memory import TOKEN_SHIFT_BITS, Region
 from hw.rtl.tokenizer import Tokenizer
 from quant.golden.pool import pooled_magnitudes, tokenize
@@ -41,3 +42,15 @@ async def every_token_equals_the_golden_model(dut, stall):
     assert len(np.unique(expected)) > 3
     found = await StreamBench(dut, stall, block=block).run(samples.ravel().tolist(), expected.size)
     assert found == expected.ravel().tolist()
+
+
+@cocotb.test()
+async def tokens_take_the_planned_cycles(dut):
+    block = block_under_test(VARIANTS)
+    spec = block.spec
+    tokens = 1 << (spec.octaves - 1)  # the fewest over which every octave has whole steps
+    samples = corner_signals(spec, tokens, seed=7)
+    bench = StreamBench(dut, block=block)
+    await bench.run(samples.ravel().tolist(), tokens * spec.features)
+    after_the_last_sample = 1  # its step's second cycle
+    assert bench.cycles("i") + after_the_last_sample == tokens * tokenizer_cycles(spec)

@@ -1,0 +1,117 @@
+"""Regions hold every parameter exactly once, and a load frame says it all."""
+
+from zlib import crc32
+
+import numpy as np
+import pytest
+
+from designs.catalogue import CATALOGUE
+from designs.layer_table import linear_layers, parameters
+from designs.schema import Design
+from hw.plan.folding import Folding, fold
+from hw.plan.memory import find_region, load_frame, load_frames, load_words, regions, working_memories
+from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters
+
+DESIGNS = list(CATALOGUE.values())
+
+
+def random_integers(design: Design, seed: int) -> IntegerParameters:
+    """Every format filled from its least to its largest value."""
+    rng, spec, model = np.random.default_rng(seed), design.tokenizer, design.model
+
+    def draw(format, *shape):
+        values = rng.integers(format.min, format.max, endpoint=True, size=shape)
+        values.flat[:2] = format.min, format.max
+        return values
+
+    layers = {
+        layer.name: LinearParameters(draw(layer.weight, layer.outputs, layer.inputs), draw(layer.bias, layer.outputs), 3)
+        for layer in linear_layers(design)
+    }
+    shifts = rng.integers(0, 32, (spec.channels, spec.wavelets))
+    position = draw(design.quant.stream, model.tokens, model.embed_dim)
+    return IntegerParameters(design, shifts, layers, position, (AttentionShifts(4, 5),) * model.layers, model.mean_shift, 1.0)
+
+
+def signed(word: int, place: int, bits: int) -> int:
+    value = word >> (place * bits) & ((1 << bits) - 1)
+    return value - (1 << bits) if value >> (bits - 1) else value
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.name)
+def test_words_hold_every_weight_where_the_core_expects_it(design: Design) -> None:
+    integers, folding = random_integers(design, seed=1), fold(design)
+    words = load_words(integers, folding)
+    for layer in linear_layers(design):
+        pe, simd = folding[layer.name].pe, folding[layer.name].simd
+        weight, bias = integers.linear[layer.name].weight, integers.linear[layer.name].bias
+        for row in range(layer.outputs):
+            for column in range(layer.inputs):
+                word = words[f"{layer.name}_weight"][row // pe * (layer.inputs // simd) + column // simd]
+                assert signed(word, row % pe * simd + column % simd, layer.weight.bits) == weight[row, column]
+            assert signed(words[f"{layer.name}_bias"][row], 0, layer.bias.bits) == bias[row]
+
+
+def test_words_of_a_layer_folded_both_ways() -> None:
+    design = CATALOGUE["ind_tiny"]
+    integers, folding = random_integers(design, seed=2), fold(design) | {"embed": Folding(2, 4)}
+    words, weight = load_words(integers, folding)["embed_weight"], integers.linear["embed"].weight
+    assert len(words) == find_region(design, folding, "embed_weight").depth == 8 * 16 // 8
+    assert [signed(words[1 * 4 + 3], place, 4) for place in range(8)] == [*weight[2, 12:16], *weight[3, 12:16]]
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.name)
+def test_words_hold_shifts_and_positions(design: Design) -> None:
+    integers, spec = random_integers(design, seed=3), design.tokenizer
+    words = load_words(integers, fold(design))
+    for channel in range(spec.channels):
+        for wavelet in range(spec.wavelets):
+            octave, place = divmod(wavelet, spec.wavelets_per_octave)
+            word = words["token_shift"][channel * spec.octaves + octave]
+            assert word >> (5 * place) & 31 == integers.token_shift[channel, wavelet]
+    assert [signed(word, 0, design.quant.stream.bits) for word in words["position"]] == integers.position.ravel().tolist()
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.name)
+def test_regions_are_numbered_and_hold_all_parameters_and_nothing_else(design: Design) -> None:
+    found = regions(design, fold(design))
+    words = load_words(random_integers(design, seed=4), fold(design))
+    assert [region.index for region in found] == list(range(len(found)))
+    assert list(words) == [region.name for region in found]
+    for region in found:
+        assert len(words[region.name]) == region.depth
+        assert max(words[region.name]) < 1 << region.width <= 1 << 64
+    folding, weights = fold(design), [layer.weight.bits for layer in linear_layers(design)]
+    values = sum(region.bits // weights[0] for region in found if region.name.endswith("_weight"))
+    values += sum(region.depth for region in found if region.name.endswith("_bias") or region.name == "position")
+    assert values == parameters(design)
+    assert find_region(design, folding, "token_shift").bits == design.tokenizer.features * 5
+
+
+def test_frames_are_start_region_words_and_checksum() -> None:
+    design = CATALOGUE["ind_tiny"]
+    integers, folding = random_integers(design, seed=5), fold(design)
+    data, words = load_frames(integers, folding), load_words(integers, folding)
+    for region in regions(design, folding):
+        frame, data = data[: region.frame_bytes], data[region.frame_bytes :]
+        assert frame[:2] == bytes([0xA5, region.index])
+        size = -(-region.width // 8)
+        payload = frame[2:-4]
+        found = [int.from_bytes(payload[i : i + size], "little") for i in range(0, len(payload), size)]
+        assert found == words[region.name]
+        assert int.from_bytes(frame[-4:], "little") == crc32(frame[1:-4])
+    assert data == b""
+
+
+def test_a_frame_in_bytes() -> None:
+    region = regions(CATALOGUE["ind_tiny"], fold(CATALOGUE["ind_tiny"]))[0]
+    frame = load_frame(region, list(range(16)))
+    assert frame.hex() == "a500000102030405060708090a0b0c0d0e0f" + crc32(bytes([0, *range(16)])).to_bytes(4, "little").hex()
+
+
+def test_the_tokenizers_working_memories() -> None:
+    found = {memory.name: (memory.depth, memory.width) for memory in working_memories(CATALOGUE["ind_int4"], {})}
+    assert found["state"] == (160, 18 * 12)
+    assert found["pool"] == (160, 2 * 21)
+    assert found["pair"] == (32, 12)
+    assert found["token"] == (160, 2 * 8)
