@@ -1,0 +1,104 @@
+"""Pictures of a report, as SVG text that depends on nothing but the numbers."""
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+INK, MUTED, GRID = "#1f2933", "#52606d", "#e4e7eb"
+SHADES = {"low": "#9fc5e8", "mid": "#4a90d9", "high": "#1c4f8c"}
+GOOD, BAD = "#2b6cb0", "#c05621"
+STYLE = {
+    "svg.hashsalt": "report",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans"],
+    "font.size": 10,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+}
+
+
+def stacked_levels(rows: Mapping[str, Mapping[str, float]], unit: str) -> str:
+    """One bar per block: block -> level -> cumulative value (low <= mid <= high), largest block on top."""
+    names = sorted(rows, key=lambda name: max(rows[name].values()))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8, 0.6 + 0.34 * len(names)), layout="constrained")
+        axes = figure.subplots()
+        for level in reversed([level for level in SHADES if any(level in row for row in rows.values())]):
+            values = [rows[name].get(level, 0.0) for name in names]
+            axes.barh(names, values, height=0.66, color=SHADES[level], label=level)
+        largest = max(max(row.values()) for row in rows.values())
+        for place, name in enumerate(names):
+            value = max(rows[name].values())
+            axes.text(value + largest * 0.01, place, f"{value:.3g}", va="center", fontsize=9, color=MUTED)
+        _quiet(axes, unit)
+        if len({level for row in rows.values() for level in row}) > 1:
+            axes.legend(frameon=False, loc="lower right", reverse=True)
+        return _svg(figure)
+
+
+def bars(values: Mapping[str, float], unit: str) -> str:
+    """One bar per block, largest on top."""
+    return stacked_levels({name: {"mid": value} for name, value in values.items()}, unit)
+
+
+def confusion(label: np.ndarray, decided: np.ndarray, names: Sequence[str]) -> str:
+    """label, decided int [windows] -> share of each class's windows by decided class."""
+    classes = len(names)
+    count = np.zeros((classes, classes), int)
+    np.add.at(count, (label, decided), 1)
+    share = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
+    with mpl.rc_context(STYLE):
+        size = 1.6 + 0.75 * classes
+        figure = Figure(figsize=(size, size - 0.4), layout="constrained")
+        axes = figure.subplots()
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for row in range(classes):
+            for column in range(classes):
+                colour = "white" if share[row, column] > 0.55 else INK
+                axes.text(column, row, str(count[row, column]), ha="center", va="center", color=colour)
+        axes.set_xticks(range(classes), names, rotation=30, ha="right")
+        axes.set_yticks(range(classes), names)
+        axes.set(xlabel="decided", ylabel="true")
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        return _svg(figure)
+
+
+def timeline(time_s: np.ndarray, label: np.ndarray, decided: np.ndarray, names: Sequence[str]) -> str:
+    """A decoded stretch: what was done and what was decided, window by window; wrong decisions in orange."""
+    right = label == decided
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8, 0.9 + 0.32 * len(names)), layout="constrained")
+        axes = figure.subplots()
+        axes.scatter(time_s, label, marker="s", s=70, color=GRID, label="true")
+        axes.scatter(time_s[right], decided[right], s=14, color=GOOD, label="decided")
+        axes.scatter(time_s[~right], decided[~right], s=22, marker="x", color=BAD, label="decided, wrong")
+        axes.set_yticks(range(len(names)), names)
+        axes.set(xlabel="s", ylim=(-0.6, len(names) - 0.4))
+        axes.tick_params(length=0)
+        figure.legend(frameon=False, ncols=3, loc="outside upper right", fontsize=9)
+        return _svg(figure)
+
+
+def _quiet(axes: mpl.axes.Axes, unit: str) -> None:
+    axes.set_xlabel(unit)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0)
+    axes.margins(x=0.12)
+
+
+def _svg(figure: Figure) -> str:
+    text = StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()
