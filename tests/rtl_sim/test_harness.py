@@ -1,0 +1,113 @@
+"""The C++ harness counts, compares, stalls, loads and times a top level whose right answers are known."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.rtl_sim.toy_decoder import DESIGN, TAPS, TOKEN_SAMPLES, ToyDecoder, trace
+
+from hw.rtl.emit import emit_component
+from rtl_sim.harness import HarnessError, HarnessResult, Mismatch, check_load, measure_latency, simulate
+from rtl_sim.harness_model import HarnessTop
+from rtl_sim.stalls import STALLS
+
+pytestmark = pytest.mark.verilator
+WINDOW = DESIGN.model.tokens
+
+
+def toy_top(folder: Path, **options: bool) -> HarnessTop:
+    files = emit_component(ToyDecoder(**options), "ind", folder)
+    return HarnessTop(files=(files[0],), taps=TAPS)
+
+
+def streams(*tokens: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(5)
+    return [rng.integers(-2048, 2048, (count * DESIGN.tokenizer.token_samples, 4)).astype(np.int16) for count in tokens]
+
+
+def run(top: HarnessTop, folder: Path, samples: list[np.ndarray], **options) -> HarnessResult:
+    return simulate([], DESIGN, None, samples, folder / "harness", top=top, trace=trace, **options)
+
+
+@pytest.fixture(scope="module")
+def correct(tmp_path_factory: pytest.TempPathFactory) -> tuple[HarnessTop, Path]:
+    folder = tmp_path_factory.mktemp("correct")
+    return toy_top(folder), folder
+
+
+@pytest.mark.parametrize("stall", STALLS)
+def test_a_correct_top_has_no_mismatch(correct, stall: str) -> None:
+    top, folder = correct
+    result = run(top, folder, streams(30, 3, 4, 600), stall=stall)
+    assert result.passed
+    assert result.windows == result.expected_windows == 27 + 0 + 1 + 597
+    # a stream of 597 decisions is cut in two segments that overlap by a window less one token
+    assert [(b.name, b.expected, b.values) for b in result.boundaries] == [
+        ("sums", 637, 637),
+        ("readout", 625 * 4, 625 * 4),
+        ("m_axis", 625 * 8, 625 * 8),
+    ]
+
+
+def test_full_speed_takes_one_cycle_per_sample(correct) -> None:
+    top, folder = correct
+    result = run(top, folder, streams(30))
+    assert result.cycles_per_decision == TOKEN_SAMPLES
+
+
+def test_samples_at_the_real_time_rate_give_the_latency(correct) -> None:
+    top, folder = correct
+    latency = measure_latency([], DESIGN, None, streams(30)[0], folder / "harness", decisions=5, top=top, trace=trace)
+    assert (latency.windows, latency.min_cycles, latency.max_cycles) == (5, DESIGN.model.outputs, DESIGN.model.outputs)
+    assert latency.longest_sample_wait_cycles == 0
+
+
+def test_the_first_wrong_integer_is_named_and_all_are_counted(tmp_path: Path) -> None:
+    samples = streams(25, 10)
+    result = run(toy_top(tmp_path, fault=True), tmp_path, samples)
+    expected = int(trace(samples[0])["sums"][20, 0])
+    sums, readout, port = result.boundaries
+    assert not result.passed
+    assert sums.first == Mismatch(stream=0, window=20, index=(0,), expected=expected, found=expected + 1)
+    assert readout.first == Mismatch(stream=0, window=20 - WINDOW + 1, index=(0,), expected=expected, found=expected + 1)
+    assert (sums.mismatches, readout.mismatches, port.mismatches) == (5, 5 * 4, 5 * 4)
+
+
+def test_missing_transfers_are_mismatches(correct) -> None:
+    def one_more(samples: np.ndarray) -> dict[str, np.ndarray]:
+        found = trace(samples)
+        return found | {"sums": np.concatenate([found["sums"], [[0]]])}
+
+    top, folder = correct
+    result = simulate([], DESIGN, None, streams(10), folder / "harness", top=top, trace=one_more)
+    assert result.stuck
+    assert [boundary.mismatches for boundary in result.boundaries] == [1, 0, 0]
+
+
+def test_weights_come_through_the_load_port(tmp_path: Path) -> None:
+    top = toy_top(tmp_path, preloaded=False)
+    assert run(top, tmp_path, streams(6), load=b"\x12\x12").passed
+    with pytest.raises(HarnessError, match="takes no samples"):
+        run(top, tmp_path, streams(6), load=b"\x12\x13")
+    good = check_load([], DESIGN, b"\x12\x12", tmp_path / "harness", top=top)
+    assert (good.loaded_before, good.loaded, good.load_error, good.load_refused, good.accepts_samples) == (0, 1, 0, 0, 1)
+    corrupt = check_load([], DESIGN, b"\x12\x13", tmp_path / "harness", top=top)
+    assert (corrupt.loaded, corrupt.load_error, corrupt.accepts_samples) == (0, 1, 0)
+    refused = check_load([], DESIGN, b"\x12\x12", tmp_path / "harness", top=top, armed=True)
+    assert (refused.loaded, refused.load_refused) == (0, 1)
+
+
+def test_samples_of_another_shape_or_range_are_refused(correct) -> None:
+    top, folder = correct
+    with pytest.raises(ValueError, match=r"ind_tiny: stream 0 has shape \(100, 5\) where \[samples, 4\] is needed"):
+        run(top, folder, [np.zeros((100, 5), np.int16)])
+    with pytest.raises(ValueError, match="ind_tiny: stream 0 has samples beyond INT12; digitise it first"):
+        run(top, folder, [np.full((1000, 4), 2048, np.int16)])
+
+
+def test_a_tap_that_does_not_exist_is_named(correct) -> None:
+    top, folder = correct
+    unknown = replace(top, taps=(*TAPS, replace(TAPS[0], name="nowhere")))
+    with pytest.raises(Exception, match="tap_nowhere"):
+        run(unknown, folder / "unknown", streams(5))
