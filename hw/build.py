@@ -1,5 +1,6 @@
 """`python -m hw.build DESIGN`: a recording to verified RTL with area and power, or to a bitstream, and its report."""
 
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,16 +14,23 @@ import typer
 
 from designs.catalogue import find_design
 from designs.schema import Design, DesignError
+from hw.flow.artifact import Kind
 from hw.flow.check import Check
 from hw.flow.display import Display
+from hw.flow.elaborate import Elaborate
+from hw.flow.lint import Lint
 from hw.flow.out_folder import claim, folder_name
 from hw.flow.quantize import Quantize
+from hw.flow.report import Report
 from hw.flow.runner import METRICS, Made, NoSpace, run_flow
+from hw.flow.simulate import Simulate
 from hw.flow.step import CheckFailed, Step, WrongInput
 from hw.flow.tool import MissingTool, ToolError
 from hw.flow.train import Train
+from hw.report.cards import cards
 from hw.report.compare import compare
 from hw.report.metric import Metric, MetricError, read_metrics
+from hw.report.results import Results
 
 GOOD, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 WRONG_INPUT = (WrongInput, DesignError, MissingTool, NoSpace, MetricError)
@@ -31,12 +39,12 @@ WRONG_INPUT = (WrongInput, DesignError, MissingTool, NoSpace, MetricError)
 
 def silicon_flow(train: Train) -> tuple[Step, ...]:
     """Recording to power and area."""
-    return (train, Quantize(), Check())
+    return (train, Quantize(), Check(), Elaborate(), Lint(), Simulate(), Report())
 
 
 def board_flow(train: Train, board: str) -> tuple[Step, ...]:
     """Recording to a board's bitstream."""
-    return (train, Quantize(), Check())
+    return (train, Quantize(), Check(), Report())
 
 
 def changed_design(design: Design, target: str | None, backend: str | None, clock_khz: int | None) -> Design:
@@ -148,7 +156,13 @@ def _shown(path: Path) -> Path:
 
 
 def _close(display: Display, folder: Path, made: Made, before: Sequence[Metric]) -> int:
-    """Print the verdict; the exit code."""
+    """Put the report at the top, print the verdict; the exit code."""
+    if Kind.REPORT in made.files:
+        for name in ("report.html", "report.md"):
+            shutil.copyfile(made.files[Kind.REPORT].with_name(name), folder / name)
+        for card in cards(Results(made.metrics)):
+            display.line(f"  {card.name:<28} {card.value} {card.unit}")
+        display.line(f"report: {folder / 'report.html'}")
     changes = compare(before, made.metrics)
     for change in changes:
         display.line(str(change), "red" if change.worse else "green")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from io import StringIO
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 INK, MUTED, GRID = "#1f2933", "#52606d", "#e4e7eb"
 SHADES = {"low": "#9fc5e8", "mid": "#4a90d9", "high": "#1c4f8c"}
 GOOD, BAD = "#2b6cb0", "#c05621"
-STYLE = {
+STYLE: Any = {
     "svg.hashsalt": "report",
     "svg.fonttype": "none",
     "font.family": "sans-serif",

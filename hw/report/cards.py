@@ -1,0 +1,66 @@
+"""The cards at the top of a report: what a reader asks first."""
+
+from hw.report.page import Card
+from hw.report.results import Results
+from hw.report.table import number, percent
+
+TISSUE_DEGC_PER_MW = 0.029
+"""Heating of cortex under an electrode array per milliwatt of implant power, as published for cortical arrays."""
+TISSUE_BUDGET_DEGC = 1.0
+
+
+def cards(results: Results) -> tuple[Card, ...]:
+    """Those cards whose numbers this flow has made."""
+    found = [*_accuracy(results), *_exactness(results), *_silicon(results), *_fpga(results)]
+    return tuple(found)
+
+
+def _accuracy(results: Results) -> list[Card]:
+    rows = (("float", "accuracy__float"), ("quantized in training", "accuracy__qat"), ("integer", "accuracy__integer"))
+    return [
+        Card(f"accuracy, {name}", percent(metric.value), note=metric.origin)
+        for name, key in rows
+        if (metric := results.get(key)) is not None
+    ]
+
+
+def _exactness(results: Results) -> list[Card]:
+    windows, mismatches = results.value("exact__windows"), results.value("exact__mismatches")
+    if windows is None or mismatches is None:
+        return []
+    verdict = "good" if mismatches == 0 else "bad"
+    return [
+        Card("differing integers", number(mismatches), note=f"over {windows:.0f} windows at every boundary", verdict=verdict)
+    ]
+
+
+def _silicon(results: Results) -> list[Card]:
+    found = []
+    power, area = results.get("power__total_uw"), results.get("area__total_um2")
+    if power is not None:
+        found.append(Card("power at the real-time rate", number(power.value), "uW", "highest of three figures, see below"))
+        heating = power.value / 1000 * TISSUE_DEGC_PER_MW
+        verdict = "good" if heating < TISSUE_BUDGET_DEGC else "bad"
+        note = f"budget {TISSUE_BUDGET_DEGC:g} \u00b0C, at {TISSUE_DEGC_PER_MW} \u00b0C/mW of a cortical array"
+        found.append(Card("tissue heating", f"{heating:.4f}", "\u00b0C", note, verdict))
+    if area is not None:
+        found.append(Card("cell and memory area", f"{area.value / 1e6:.3f}", "mm\u00b2", "before placement"))
+    energy = results.get("energy_per_decision_nj")
+    if energy is not None:
+        found.append(Card("energy per decision", number(energy.value), "nJ", energy.origin))
+    latency, budget = results.get("latency_ms"), results.value("latency_budget_ms")
+    if latency is not None:
+        verdict = "" if budget is None else "good" if latency.value <= budget else "bad"
+        note = "last sample to decision" + (f", budget {budget:g} ms" if budget is not None else "")
+        found.append(Card("latency", number(latency.value), "ms", note, verdict))
+    return found
+
+
+def _fpga(results: Results) -> list[Card]:
+    names = {"fpga__luts": "LUTs", "fpga__brams": "block memories", "fpga__dsps": "multipliers"}
+    found = [Card(title, number(m.value), note=m.origin) for key, title in names.items() if (m := results.get(key)) is not None]
+    fmax, clock = results.get("fpga__fmax_mhz"), results.value("fpga__clock_mhz")
+    if fmax is not None:
+        verdict = "" if clock is None else "good" if fmax.value >= clock else "bad"
+        found.append(Card("Fmax", number(fmax.value), "MHz", f"clock {clock:g} MHz" if clock else fmax.origin, verdict))
+    return found

@@ -1,0 +1,220 @@
+"""Content: the sections of a report, each from the metrics and exactness rows it shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from designs.layer_table import linear_layers
+from designs.schema import Design
+from hw.report import plots
+from hw.report.cards import cards
+from hw.report.exactness import Row, matrix
+from hw.report.page import Page, Picture, Section
+from hw.report.results import LEVELS, Results
+from hw.report.table import Table, number, percent
+
+TOTALS = ("total", "leakage", "idle")
+NOT_MODELLED = (
+    "Placement and routing: wires are a wire-load model in the high figure and absent in the others. Open flows end at 1.25 "
+    "to 1.6 times the area and up to twice the power of this estimate, by comparison with commercial sign-off.",
+    "The clock tree between the clock pin and the clock gates and registers, beyond the pins themselves.",
+    "Pads, the analogue front end and converter, voltage regulation, the radio.",
+    "State-dependent power takes the bits of a bus as independent; input transitions are a fixed 0.1 ns.",
+)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The test windows: true and decided class [windows], the stream and time of each, names of the classes."""
+
+    label: np.ndarray
+    decided: np.ndarray
+    stream: np.ndarray
+    time_s: np.ndarray
+    names: tuple[str, ...]
+
+
+def page(design: Design, results: Results, rows: Sequence[Row], decoded: Decoded | None, notes: Sequence[str]) -> Page:
+    """The whole report. Sections whose numbers the flow does not make are left out."""
+    tokenizer, model, quant = design.tokenizer, design.model, design.quant
+    lead = (
+        f"{tokenizer.channels} channels at {tokenizer.sample_hz} Hz, {tokenizer.wavelets} wavelets, {model.tokens} tokens of "
+        f"{tokenizer.token_ms} ms, width {model.embed_dim}, {model.layers} layers; weights {quant.weight}, activations "
+        f"{quant.activation}, residual stream {quant.stream}; dense layers by {design.hardware.backend}."
+    )
+    sections = (
+        _notes(notes),
+        _decoding(results, decoded),
+        _exactness(rows),
+        _latency(results),
+        _power(results),
+        _area(results),
+        _layers(design),
+        _time(results),
+        _not_modelled(results),
+        _origins(results),
+    )
+    return Page(design.name, lead, cards(results), tuple(section for section in sections if section is not None))
+
+
+def _notes(notes: Sequence[str]) -> Section | None:
+    return Section("Read this first", tuple(notes), kind="notes") if notes else None
+
+
+def _decoding(results: Results, decoded: Decoded | None) -> Section | None:
+    found = results.matching(r"((?:accuracy|macro_f1|r2|correlation)__\w+)")
+    if not found:
+        return None
+    rows = tuple((name.replace("__", ", ").replace("_", " "), percent(m.value), m.origin) for name, m in found.items())
+    table = Table(("measure", "value", "measured on"), rows, numeric=frozenset({1}))
+    pictures: tuple[Picture, ...] = ()
+    if decoded is not None:
+        first = decoded.stream == decoded.stream[0]
+        stretch = plots.timeline(decoded.time_s[first], decoded.label[first], decoded.decided[first], decoded.names)
+        pictures = (
+            Picture("confusion", "true against decided class", plots.confusion(decoded.label, decoded.decided, decoded.names)),
+            Picture("timeline", "a decoded stretch of the test recording", stretch),
+        )
+    text = "Decisions of the integer decoder on test windows; rows of the matrix are true classes."
+    return Section("Decoding", (text,) if pictures else (), pictures, (table,))
+
+
+def _exactness(rows: Sequence[Row]) -> Section | None:
+    if not rows:
+        return None
+    boundaries, pairs, cells = matrix(rows)
+    body, marks = [], {}
+    for place, boundary in enumerate(boundaries):
+        line = [boundary]
+        for column, pair in enumerate(pairs, start=1):
+            row = cells.get((boundary, pair))
+            if row is None:
+                line.append("not a boundary here")
+                marks[place, column] = "quiet"
+            elif row.mismatches == 0:
+                line.append(f"= {number(row.values)}")
+                marks[place, column] = "good"
+            else:
+                line.append(f"{row.mismatches} of {number(row.values)} differ")
+                marks[place, column] = "bad"
+        body.append(tuple(line))
+    windows = [f"{pair}: {min(row.windows for row in rows if row.pair == pair)} windows" for pair in pairs]
+    text = "Integers compared at every boundary; equal means equal, there is no tolerance. " + "; ".join(windows) + "."
+    table = Table(("boundary", *pairs), tuple(body), numeric=frozenset(range(1, len(pairs) + 1)), marks=marks)
+    return Section("Exactness", (text,), tables=(table,))
+
+
+def _latency(results: Results) -> Section | None:
+    names = {
+        "clock_khz": "clock",
+        "cycles__per_decision": "busy cycles per decision",
+        "cycles__available": "cycles available per decision",
+        "real_time__slack": "slack against real time",
+        "latency_cycles": "latency, last sample to decision",
+        "latency_ms": "latency",
+        "latency_budget_ms": "latency budget",
+        "longest_sample_wait_cycles": "longest wait of a converted sample",
+        "fmax_mhz": "highest clock (static timing)",
+        "simulate__times_real_time": "simulation speed against real time",
+    }
+    found = [(title, metric) for name, title in names.items() if (metric := results.get(name)) is not None]
+    if not found:
+        return None
+    rows = tuple((title, f"{number(m.value)} {m.unit}".strip(), m.origin) for title, m in found)
+    return Section("Latency and throughput", tables=(Table(("", "value", "origin"), rows, numeric=frozenset({1})),))
+
+
+def _power(results: Results) -> Section | None:
+    total = results.get("power__total_uw")
+    if total is None:
+        return None
+    blocks = _blocks_by_level(results)
+    levels = [level for level in LEVELS if any(level in row for row in blocks.values())]
+    rows = [(name, *(number(row[level]) if level in row else "" for level in levels)) for name, row in _largest_first(blocks)]
+    sums = {level: sum(row.get(level, 0.0) for row in blocks.values()) for level in levels}
+    rows.append(("total", *(number(sums[level]) for level in levels)))
+    columns = tuple(f"{level} (uW)" for level in levels)
+    table = Table(("block", *columns), tuple(rows), numeric=frozenset(range(1, len(levels) + 1)), sums=True)
+    others = tuple(
+        (m.name.removeprefix("power__").removesuffix("_uw").replace("_", " "), f"{number(m.value)} uW", m.origin)
+        for m in results.metrics
+        if m.name.startswith(tuple(f"power__{name}" for name in TOTALS))
+    )
+    text = (
+        "At the real-time rate. Low: no glitches, no wires; mid: with glitches; high: with glitches and the wire-load model. "
+        "The headline is the high figure."
+    )
+    picture = Picture("power", "power per block", plots.stacked_levels(blocks, "uW"))
+    return Section("Power", (text, f"Source: {total.origin}."), (picture,), (table, Table(("", "value", "origin"), others)))
+
+
+def _blocks_by_level(results: Results) -> dict[str, dict[str, float]]:
+    """block -> level -> uW, from power__<block>_uw (high), power__<block>_low_uw and power__<block>_mid_uw."""
+    found: dict[str, dict[str, float]] = {}
+    for name, metric in results.matching(r"power__(\w+)_uw").items():
+        block, level = name, LEVELS[-1]
+        for candidate in LEVELS:
+            if name.endswith(f"_{candidate}"):
+                block, level = name.removesuffix(f"_{candidate}"), candidate
+        if block not in TOTALS and not block.startswith(tuple(f"{total}_" for total in TOTALS)):
+            found.setdefault(block, {})[level] = metric.value
+    return found
+
+
+def _largest_first(blocks: Mapping[str, Mapping[str, float]]) -> list[tuple[str, Mapping[str, float]]]:
+    return sorted(blocks.items(), key=lambda item: -max(item[1].values()))
+
+
+def _area(results: Results) -> Section | None:
+    total = results.get("area__total_um2")
+    if total is None:
+        return None
+    blocks = {name: m.value for name, m in results.matching(r"area__(\w+)_um2").items() if name != "total"}
+    rows = [(name, number(value), percent(value / total.value)) for name, value in sorted(blocks.items(), key=lambda b: -b[1])]
+    rows.append(("total", number(total.value), ""))
+    table = Table(("block", "um\u00b2", "share"), tuple(rows), numeric=frozenset({1, 2}), sums=True)
+    picture = Picture(
+        "area", "area per block", plots.bars({name: value / 1e3 for name, value in blocks.items()}, "10\u00b3 um\u00b2")
+    )
+    return Section("Area", (f"Cells and memories before placement. Source: {total.origin}.",), (picture,), (table,))
+
+
+def _layers(design: Design) -> Section:
+    rows = tuple(
+        (
+            layer.name,
+            f"{layer.inputs} \u2192 {layer.outputs}",
+            str(layer.input),
+            str(layer.weight),
+            str(layer.acc),
+            str(layer.out or layer.acc),
+            number(layer.macs),
+        )
+        for layer in linear_layers(design)
+    )
+    header = ("layer", "size", "input", "weight", "accumulator", "output", "multiply-adds per decision")
+    return Section("Dense layers", tables=(Table(header, rows, numeric=frozenset({6})),), folded=True)
+
+
+def _time(results: Results) -> Section | None:
+    seconds, memory = results.matching(r"wall_s__(\w+)"), results.matching(r"peak_memory_mib__(\w+)")
+    if not seconds:
+        return None
+    rows = [
+        (name, f"{metric.value:.1f}", number(memory[name].value) if name in memory else "") for name, metric in seconds.items()
+    ]
+    rows.append(("total", f"{sum(metric.value for metric in seconds.values()):.1f}", ""))
+    text = "When the step last ran; a step whose inputs have not changed is re-used."
+    table = Table(("step", "s", "peak memory (MiB)"), tuple(rows), numeric=frozenset({1, 2}), sums=True)
+    return Section("Time and memory of this build", (text,), tables=(table,))
+
+
+def _not_modelled(results: Results) -> Section | None:
+    return Section("What is not modelled", NOT_MODELLED, kind="notes") if results.get("power__total_uw") else None
+
+
+def _origins(results: Results) -> Section:
+    rows = tuple((m.name, f"{number(m.value, 4)} {m.unit}".strip(), m.better, m.origin) for m in results.metrics)
+    table = Table(("metric", "value", "better", "origin"), rows, numeric=frozenset({1}))
+    return Section("Where every number comes from", tables=(table,), folded=True)
