@@ -26,10 +26,12 @@ class Mend:
 
 _WATCHDOG = "waits 100 ns of simulated time for a DSP slice that is not there; synthesis front ends refuse the delay"
 _INDEX = "a fixed index past the end of a one-register array, in a branch not taken: Verilator stops there"
+_CHATTER = '\t\t\tinitial $info("Sidestepping to INT8 mode of DSP58 for %0dx%0d.", WEIGHT_WIDTH, ACTIVATION_WIDTH);\n'
 
 MENDS = (
     Mend("mvu.sv", "if(1) begin : blkRecoveryWatch", "if(0) begin : blkRecoveryWatch", _WATCHDOG),
     Mend("mvu_vvu_8sx9_dsp58.sv", "if(1) begin : blkRecoveryWatch", "if(0) begin : blkRecoveryWatch", _WATCHDOG),
+    Mend("mvu_vvu_axi.sv", _CHATTER, "", "prints a line per unit at every start of a simulation"),
     Mend("mvu_vvu_8sx9_dsp58.sv", "Areg[1] <= Areg[0]", "Areg[INTERNAL_PREGS-1] <= Areg[0]", _INDEX),
     Mend("mvu_vvu_8sx9_dsp58.sv", "Breg[1] <= Breg[0]", "Breg[INTERNAL_PREGS-1] <= Breg[0]", _INDEX),
 )
