@@ -22,7 +22,7 @@ class CheckpointError(ValueError):
 
 
 def model_hash(design: Design) -> str:
-    """12 hex digits over the fields that give the weights their shape and meaning; bit widths and hardware are not among them."""
+    """12 hex digits over the fields that give the weights their shape and meaning, so not bit widths or hardware."""
     tokenizer = asdict(design.tokenizer)
     for name in ("kernel_bits", "fraction_bits", "token"):
         del tokenizer[name]
@@ -65,11 +65,11 @@ def load_checkpoint(path: Path, design: Design) -> tuple[Ind, Standardisation]:
             f"{path}: is of design {metadata.get('design')} ({metadata.get('model_hash')}), not of {design.name} "
             f"({model_hash(design)}) as it is now; train it again or name its design"
         )
-    standardisation = Standardisation(tensors.pop("standardise.centre"), tensors.pop("standardise.scale"))
     model = Ind(design)
     try:
+        standardisation = Standardisation(tensors.pop("standardise.centre"), tensors.pop("standardise.scale"))
         model.load_state_dict(tensors)
-    except RuntimeError as error:
+    except (KeyError, RuntimeError) as error:
         raise CheckpointError(f"{path}: does not hold the weights of {design.name}; train it again") from error
     if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
         raise CheckpointError(f"{path}: holds weights that are not finite; train it again")

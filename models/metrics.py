@@ -1,7 +1,6 @@
 """How well a decoder decodes, and the flat list of metrics that every step leaves behind."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,4 +54,4 @@ def write_metrics(metrics: Sequence[Metric], path: Path) -> None:
     """Write as JSON under a temporary name, then rename."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(json.dumps([asdict(metric) for metric in metrics], indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)

@@ -91,20 +91,14 @@ class Recording:
 
     def _without_constants(self, session: Session) -> Session:
         dead = np.ptp(session.samples, axis=0) == 0
-        if self.kind != "voltage" or not (dead & (session.samples[0] != 0)).any():
-            named = [name for name, gone in zip(self.electrodes, dead, strict=True) if gone]
-            if named and self.kind == "voltage":
-                self._warn(session, named)
+        if self.kind != "voltage" or not dead.any():
             return session
-        self._warn(session, [name for name, gone in zip(self.electrodes, dead, strict=True) if gone])
-        return replace(session, samples=np.where(dead, np.float32(0), session.samples))
-
-    def _warn(self, session: Session, named: list[str]) -> None:
+        named = _listed([name for name, gone in zip(self.electrodes, dead, strict=True) if gone])
+        who = f"{self.source}: session {session.name}"
         warnings.warn(
-            f"{self.source}: session {session.name}: channel {_listed(named)} is constant and counts as zero; check the electrode",
-            RecordingWarning,
-            stacklevel=6,
+            f"{who}: channel {named} is constant and counts as zero; check the electrode", RecordingWarning, stacklevel=5
         )
+        return replace(session, samples=np.where(dead, np.float32(0), session.samples))
 
     @property
     def events(self) -> int:
@@ -130,7 +124,7 @@ def fit_to_design(recording: Recording, design: Design) -> Recording:
         )
     if recording.events == 0:
         raise RecordingError(
-            f"{source}: has no labelled cues, nothing to train on; use a recording with {design.model.outputs} classes of events"
+            f"{source}: has no labelled cues, nothing to train on; use a recording with cues of {design.model.outputs} classes"
         )
     if recording.sample_hz != tokenizer.sample_hz:
         raise RecordingError(

@@ -28,7 +28,7 @@ from models.window_tensors import WindowTensors, seen_tokens, stream_tokens, win
 from models.windows import decoding_set
 
 CHECKPOINT, DECODING_SET, METRICS, STATE = "model.safetensors", "decoding_set.npz", "metrics.json", "resume.safetensors"
-THREADS_AT_MOST = 4
+THREADS_AT_MOST = 2
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ def train_ind(
     parts = {part: window_tensors(found, tokens, part, design) for part in ("train", "validation", "test")}
     standardisation = fit_standardisation(seen_tokens(parts["train"]))
     parts = {part: windows.standardised(standardisation).to(where) for part, windows in parts.items()}
+    torch.set_num_threads(1)  # layers this small only wait for each other on several threads
     torch.manual_seed(settings.seed)
     model = Ind(design).to(where)
     bar = progress.add_task(f"training {design.name}", total=settings.epochs, loss="") if progress else None

@@ -64,7 +64,7 @@ def octave_magnitudes(samples: Tensor, spec: TokenizerSpec, octave: int) -> Tens
 
 @torch.no_grad()
 def float_tokens(samples: Tensor, spec: TokenizerSpec) -> Tensor:
-    """samples float32 [samples, channels] from reset -> float32 [tokens, features], features ordered [channel, octave, wavelet].
+    """samples float32 [samples, channels] from reset -> float32 [tokens, features], ordered [channel, octave, wavelet].
 
     A token is the mean magnitude over its samples, in the unit of `samples`; only whole tokens are returned.
     """

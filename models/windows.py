@@ -105,7 +105,7 @@ def _check_parts(found: DecodingSet, recording: Recording, design: Design) -> No
         if len(found.windows_of(part)) == 0:
             window_s = design.model.tokens * design.tokenizer.token_ms / 1000
             raise RecordingError(
-                f"{recording.source}: no {part} window of {window_s:g} s fits its sessions; use a longer recording with more cues"
+                f"{recording.source}: no {part} window of {window_s:g} s fits its sessions; record longer, with more cues"
             )
     missing = set(range(design.model.outputs)) - set(found.window_label[found.windows_of("train")].tolist())
     if missing:

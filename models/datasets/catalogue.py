@@ -4,12 +4,12 @@ from pathlib import Path
 from types import ModuleType
 
 from designs.schema import Design
-from models.datasets import physionet_eegmmidb
+from models.datasets import bci4_2b, bci4_ecog_features, ecog_snippets, generic, physionet_eegmmidb, stevenson_spikes
 from models.datasets.archive import open_archive
 from models.datasets.generated import generate
 from models.recording import Recording, RecordingError
 
-READERS: tuple[ModuleType, ...] = (physionet_eegmmidb,)
+READERS: tuple[ModuleType, ...] = (generic, physionet_eegmmidb, bci4_2b, bci4_ecog_features, stevenson_spikes, ecog_snippets)
 
 
 def read_recording(path: Path, task: str | None = None) -> Recording:

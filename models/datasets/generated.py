@@ -3,13 +3,13 @@
 Source: this generator; no licence, no subject. Any channel count, sampling rate and number of classes that a design asks for.
 What a session is made of, every part drawn independently for each session:
 
-- background: 1/f noise, correlated between neighbouring electrodes of a square grid (exp(-distance / 1.5 pitches)), plus
-  a white amplifier floor;
+- background: noise of amplitude 1/f (power 1/f^2), correlated between neighbouring electrodes of a square grid
+  (exp(-distance / 1.5 pitches)), plus a white amplifier floor;
 - rhythms: mu (8-13 Hz) and beta (16-28 Hz) noise; around a movement both shrink (desynchronisation), broadly over the class's
   electrodes and, less so, over its neighbours';
 - high gamma (0.12 to 0.24 of the sampling rate, 72-144 Hz at 600 Hz) that grows in a burst, narrowly at the class's electrodes;
-- movements: classes are balanced and shuffled; the effect begins 0.1 to 0.35 s after the cue, and its size differs from trial to
-  trial (log-normal), so that some trials are all but empty; between trials, bursts of the same kind come and go unlabelled;
+- movements: classes are balanced and shuffled; the effect begins 0.1 to 0.35 s after the cue, and its size differs from
+  trial to trial (log-normal), so that some trials are all but empty; bursts of the same kind come and go unlabelled;
 - drift: electrode gains differ from session to session and wander slowly within one, and the class's electrodes shift a little;
 - line noise at 50 Hz and its third harmonic, with its own strength at every electrode.
 
@@ -47,7 +47,7 @@ class Scene:
     floor_uv: float = 1.5
     line_uv: float = 6.0
     desynchronisation: float = 0.55
-    burst: float = 0.9
+    burst: float = 1.2
     size_spread: float = 0.55
 
     @property
@@ -107,13 +107,13 @@ def _session(scene: Scene, centres: np.ndarray, name: str, trials: int, rng: np.
     onset = onset.astype(np.int64)
     length = int(onset[-1] + (scene.window_s + 1.0) * scene.sample_hz)
     label = rng.permutation(np.arange(trials) % scene.classes)
-    moved = centres + rng.normal(0, 0.25, centres.shape)
+    moved = centres + rng.normal(0, 0.15, centres.shape)
     distance = np.linalg.norm(scene.positions[:, None] - moved[None], axis=2)
-    narrow, broad = np.exp(-0.5 * (distance / 0.8) ** 2).T, np.exp(-0.5 * (distance / 1.6) ** 2).T
+    narrow, broad = np.exp(-0.5 * (distance / 0.6) ** 2).T, np.exp(-0.5 * (distance / 1.6) ** 2).T
     effort = _effort(scene, onset, label, length, rng)
     mixing = scene.mixing()
 
-    samples = scene.background_uv * (_noise(length, scene, rng, 1.0, 0.5 * scene.sample_hz, slope=0.5) @ mixing)
+    samples = scene.background_uv * (_noise(length, scene, rng, 1.0, 0.5 * scene.sample_hz, slope=1.0) @ mixing)
     for low_hz, high_hz, share in ((8.0, 13.0, 1.0), (16.0, 28.0, 0.6)):
         rhythm = _noise(length, scene, rng, low_hz, high_hz) @ mixing
         rhythm *= np.exp(-scene.desynchronisation * (effort @ broad.astype(np.float32)))
@@ -163,9 +163,9 @@ def _add_bump(course: np.ndarray, start: int, samples: int, strength: float) -> 
 
 def _drift(scene: Scene, length: int, rng: np.random.Generator) -> np.ndarray:
     """float32 [length, channels]: electrode gain, log-normal from session to session and wandering over minutes."""
-    gain = np.exp(rng.normal(0, 0.15, scene.channels))
+    gain = np.exp(rng.normal(0, 0.08, scene.channels))
     knots = max(2, int(length / scene.sample_hz / 60) + 2)
-    wander = np.cumsum(rng.normal(0, 0.04, (knots, scene.channels)), axis=0)
+    wander = np.cumsum(rng.normal(0, 0.02, (knots, scene.channels)), axis=0)
     place = np.linspace(0, knots - 1, length)
     slow = np.stack([np.interp(place, np.arange(knots), wander[:, c]) for c in range(scene.channels)], axis=1)
     return (gain * np.exp(slow)).astype(np.float32)

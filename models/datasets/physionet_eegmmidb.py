@@ -1,8 +1,8 @@
 """PhysioNet EEG motor movement/imagery (eegmmidb), one subject as .npz of continuous runs.
 
 Source: Schalk et al. 2004, Goldberger et al. 2000; terms ODC-By 1.0. 64 electrodes at 160 Hz, microvolt.
-Layout: `fs`, `ch` [channels], `run03` ... `run14` int16 or float [channels, samples], `events` records (run, onset_s, dur_s, code)
-with codes T0 rest, T1 left fist or both fists, T2 right fist or both feet.
+Layout: `fs`, `ch` [channels], `run03` ... `run14` int16 or float [channels, samples], `events` records (run, onset_s,
+dur_s, code) with codes T0 rest, T1 left fist or both fists, T2 right fist or both feet.
 Split: runs 3 to 10 train, 11 to 14 test, so that every kind of run has its third repetition in the test.
 """
 
