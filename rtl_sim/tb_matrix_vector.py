@@ -18,7 +18,7 @@ from rtl_sim.variants import block_under_test
 
 
 def _core(inputs: int, outputs: int, input: IntFormat, weight: IntFormat, folding: Folding) -> MatrixVector:
-    return MatrixVector(LinearLayer("core", inputs, outputs, 1, input, weight, None), folding)
+    return MatrixVector(LinearLayer("core", inputs, outputs, 2, input, weight, None), folding)
 
 
 VARIANTS = {

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.plan.folding import Folding
 from hw.rtl.fork import Fork
-from hw.rtl.linear import Linear, MatrixVectorFactory
+from hw.rtl.linear import NO_WORDS, Linear, MatrixVectorFactory
 from hw.rtl.linear_attention import LinearAttention
 from hw.rtl.load_port import LoadBus
 from hw.rtl.matrix_vector import MatrixVector
@@ -35,11 +35,11 @@ class AttentionBlock(wiring.Component):
         folding: Mapping[str, Folding],
         *,
         core: MatrixVectorFactory = MatrixVector,
-        preloaded: bool = True,
+        words: Mapping[str, list[int]] = NO_WORDS,
     ):
         design = parameters.design
         shape, model = shape_of(design.quant.stream), design.model
-        choices = {"core": core, "preloaded": preloaded}
+        choices = {"core": core, "words": words}
         self.query, self.key, self.value, self.project = (
             Linear(f"block{block}_{name}", parameters, folding, **choices) for name in ("query", "key", "value", "project")
         )

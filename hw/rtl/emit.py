@@ -21,6 +21,14 @@ from hw.rtl.matrix_vector import MatrixVector
 from quant.golden.parameters import IntegerParameters
 
 TOP = "ind"
+WAIVERS = {
+    "DECLFILENAME": "one file holds every module",
+    "PROCASSINIT": "registers start with their reset value where the technology can preset them",
+    "WIDTHEXPAND": "Amaranth checks widths itself and writes constants as narrow as they are",
+    "CASEOVERLAP": "Yosys writes prioritised multiplexers as casez",
+    "UNUSEDSIGNAL": "taps are read by the simulator alone, and a port or sum may be wider than what its reader needs",
+}
+"""Rules of Verilator that the generated style breaks, each with its reason; all others hold."""
 
 
 class EmitError(RuntimeError):
@@ -37,7 +45,7 @@ def emit(
     taps: bool = True,
     matrix_vector: MatrixVectorFactory = MatrixVector,
 ) -> list[Path]:
-    """Write ind.v and ind.il of the decoder into `folder`; returns [ind.v, ind.il].
+    """Write ind.v, ind.il and ind_waivers.vlt of the decoder into `folder`; returns them in this order.
 
     The text depends on the arguments alone. Files appear under their names only when complete. `taps` as in hw.rtl.ind:
     wanted for simulation, in the way of synthesis. A `matrix_vector` backend brings the modules it instantiates itself.
@@ -48,15 +56,29 @@ def emit(
 
 
 def emit_component(component: wiring.Component, top: str, folder: Path) -> list[Path]:
-    """Any component as module `top` with `clk`, `rst` and the ports of its signature: [<top>.v, <top>.il] in `folder`."""
+    """Any component as module `top` with `clk`, `rst` and the ports of its signature.
+
+    Returns [<top>.v, <top>.il, <top>_waivers.vlt] in `folder`; the last is for `verilator -Wall`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".emit") as scratch:
         work = Path(scratch)
         (work / f"{top}.il").write_text(component_rtlil(component, top))
-        _run_yosys(f"read_rtlil {top}.il; proc; clean; write_verilog -noattr {top}.v", work)
-        for name in (f"{top}.v", f"{top}.il"):
+        (work / f"{top}_waivers.vlt").write_text(waivers(top))
+        # unused aliases go; the taps' `keep` attribute protects them
+        _run_yosys(f"read_rtlil {top}.il; proc -noopt; clean -purge; write_verilog -noattr {top}.v", work)
+        files = [f"{top}.v", f"{top}.il", f"{top}_waivers.vlt"]
+        for name in files:
             (work / name).replace(folder / name)
-    return [folder / f"{top}.v", folder / f"{top}.il"]
+    return [folder / name for name in files]
+
+
+def waivers(top: str) -> str:
+    """Verilator control file for `<top>.v`."""
+    lines = ["`verilator_config"]
+    for rule, reason in WAIVERS.items():
+        lines += [f"// {reason}", f'lint_off -rule {rule} -file "*{top}.v"']
+    return "\n".join(lines) + "\n"
 
 
 def component_rtlil(component: wiring.Component, top: str) -> str:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.plan.folding import Folding
 from hw.rtl.fork import Fork
-from hw.rtl.linear import Linear, MatrixVectorFactory
+from hw.rtl.linear import NO_WORDS, Linear, MatrixVectorFactory
 from hw.rtl.load_port import LoadBus
 from hw.rtl.matrix_vector import MatrixVector
 from hw.rtl.payloads import shape_of
@@ -34,11 +34,11 @@ class FeedForward(wiring.Component):
         folding: Mapping[str, Folding],
         *,
         core: MatrixVectorFactory = MatrixVector,
-        preloaded: bool = True,
+        words: Mapping[str, list[int]] = NO_WORDS,
     ):
         design = parameters.design
         shape = shape_of(design.quant.stream)
-        choices = {"core": core, "preloaded": preloaded}
+        choices = {"core": core, "words": words}
         self.expand = Linear(f"block{block}_expand", parameters, folding, **choices)
         self.contract = Linear(f"block{block}_contract", parameters, folding, **choices)
         self.fork = Fork(shape, ("to_expand", "to_residual"))

@@ -48,12 +48,14 @@ class Ind(wiring.Component):
         self.design, self._taps = design, taps
         self.folding = folding = dict(folding) if folding is not None else fold(design)
         check_folding(design, folding)
-        choices = {"core": matrix_vector, "preloaded": preloaded}
-        shifts = load_words(parameters, folding)["token_shift"] if preloaded else ()
+        words = load_words(parameters, folding) if preloaded else {}
+        choices = {"core": matrix_vector, "words": words}
         self.load_port = LoadPort(regions(design, folding), preloaded=preloaded)
-        self.tokenizer = Tokenizer(design.tokenizer, find_region(design, folding, "token_shift"), init=shifts)
+        self.tokenizer = Tokenizer(
+            design.tokenizer, find_region(design, folding, "token_shift"), init=words.get("token_shift", ())
+        )
         self.embed = Linear("embed", parameters, folding, **choices)
-        self.token_memory = TokenMemory(parameters, folding, preloaded=preloaded)
+        self.token_memory = TokenMemory(parameters, folding, words=words.get("position", ()))
         self.attentions = [AttentionBlock(i, parameters, folding, **choices) for i in range(design.model.layers)]
         self.feed_forwards = [FeedForward(i, parameters, folding, **choices) for i in range(design.model.layers)]
         self.mean_pool = MeanPool(design, shift=parameters.mean_shift)

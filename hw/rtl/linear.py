@@ -1,6 +1,7 @@
 """A dense layer: weight memory, matrix-vector core, bias and requantization (docs/blocks/linear.md)."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -8,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from designs.layer_table import LinearLayer, linear_layer
 from hw.plan.folding import Folding
-from hw.plan.memory import find_region, load_words
+from hw.plan.memory import find_region
 from hw.rtl.load_port import LoadBus
 from hw.rtl.matrix_vector import MatrixVector
 from hw.rtl.payloads import shape_of, vector_of
@@ -18,6 +19,7 @@ from quant.golden.parameters import IntegerParameters
 
 MatrixVectorFactory = Callable[[LinearLayer, Folding], wiring.Component]
 """Makes a core with the ports of hw.rtl.matrix_vector.matrix_vector_signature."""
+NO_WORDS: Mapping[str, list[int]] = MappingProxyType({})
 
 
 class Gather(wiring.Component):
@@ -44,7 +46,8 @@ class Linear(wiring.Component):
     """``o = saturate((weight @ i + bias + half) >> shift)``; a layer without `out` format gives ``weight @ i + bias``.
 
     i: stream of `layer.input`, [tokens, inputs] row-major.  o: stream of `layer.out` (or `layer.acc`), [tokens, outputs].
-    bus: the load bus, on which the regions `<layer>_weight` and `<layer>_bias` are filled.
+    bus: the load bus, on which the regions `<layer>_weight` and `<layer>_bias` are filled. words: the regions' words by name
+    (hw.plan.memory.load_words), where memories can be preset.
     Throughput: max(inputs * outputs / (pe * simd), inputs, outputs) cycles per vector. Golden twin: quant.golden.linear.
     """
 
@@ -55,13 +58,12 @@ class Linear(wiring.Component):
         folding: Mapping[str, Folding],
         *,
         core: MatrixVectorFactory = MatrixVector,
-        preloaded: bool = True,
+        words: Mapping[str, list[int]] = NO_WORDS,
     ):
         design = parameters.design
         self.layer = layer = linear_layer(design, name)
         self.folding = folding[name]
         self._shift = parameters.linear[name].shift
-        words = load_words(parameters, dict(folding)) if preloaded else {}
         places = vector_of(layer.weight, self.folding.multipliers)
         weight, bias = (find_region(design, dict(folding), f"{name}_{part}") for part in ("weight", "bias"))
         self.weights = WeightMemory(weight, places, init=words.get(weight.name, ()))

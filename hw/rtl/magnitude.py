@@ -44,7 +44,7 @@ class Magnitude(wiring.Component):
     def _of(self, m: Module, cosine: Value, sine: Value) -> Signal:
         width = filter_format(self.spec).bits
         a, b, hi, lo = (Signal(width, name=name) for name in ("abs_cosine", "abs_sine", "hi", "lo"))
-        blend, result = Signal(width + 1), Signal(shape_of(self.spec.magnitude), name="magnitude")
+        blend, result = Signal(width + 1), Signal(shape_of(self.spec.magnitude), name="result")
         m.d.comb += [
             a.eq(Mux(cosine < 0, -cosine, cosine)),
             b.eq(Mux(sine < 0, -sine, sine)),

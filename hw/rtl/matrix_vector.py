@@ -48,9 +48,13 @@ class MatrixVector(wiring.Component):
         m = Module()
         layer, pe, simd = self.layer, self.folding.pe, self.folding.simd
         steps = layer.inputs // simd
-        replay = MemoryReplay if layer.inputs > REGISTER_INPUTS_MAX else RegisterReplay
-        payload = vector_of(layer.input, simd)
-        m.submodules.replay = x = replay(payload=payload, words=steps, times=layer.outputs // pe)
+        size = {"payload": vector_of(layer.input, simd), "words": steps, "times": layer.outputs // pe}
+        if layer.inputs > REGISTER_INPUTS_MAX:
+            x = MemoryReplay(**size)
+        else:
+            # a layer that works once per decision has time to wait for its next vector
+            x = RegisterReplay(**size, banks=1 if layer.tokens == 1 else 2)
+        m.submodules.replay = x
         wiring.connect(m, wiring.flipped(self.i), x.i)
 
         step_index, free, step = Signal(range(steps)), Signal(), Signal()

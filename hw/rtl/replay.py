@@ -1,55 +1,65 @@
 """Replay: a vector in once, out as often as the folded matrix needs it."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.rtl.single_port_memory import SinglePortMemory
 
 
 class RegisterReplay(wiring.Component):
-    """Vectors of `words` payloads, each given out `times` times; two banks of registers.
+    """Vectors of `words` payloads, each given out `times` times, kept in `banks` (1 or 2) banks of registers.
 
-    i: stream, vector after vector.  o: stream, each vector `times` times in a row.
-    Throughput 1 per cycle on both sides: the next vector fills one bank while the other is given out. Latency 1 cycle.
+    i: stream, vector after vector.  o: stream, each vector `times` times in a row. Latency 1 cycle, throughput 1 per cycle on
+    both sides; with two banks the next vector is taken while one is given out.
     """
 
-    def __init__(self, *, payload: object, words: int, times: int):
-        self._payload, self._words, self._times = payload, words, times
+    def __init__(self, *, payload: object, words: int, times: int, banks: int = 2):
+        self._payload, self._words, self._times, self._banks = payload, words, times, banks
         super().__init__({"i": In(stream.Signature(payload)), "o": Out(stream.Signature(payload))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        words, times = self._words, self._times
-        banks = Array(Signal(self._payload, name=f"bank{bank}_word{word}") for bank in range(2) for word in range(words))
-        full = Array(Signal(name=f"full{bank}") for bank in range(2))
-        write_bank, write_word = Signal(), Signal(range(words))
-        read_bank, read_word, read_time = Signal(), Signal(range(words)), Signal(range(times))
+        words, depth = self._words, self._banks * self._words
+        m.submodules.registers = registers = Memory(shape=self._payload, depth=depth, init=())
+        write_port, read_port = registers.write_port(), registers.read_port(domain="comb")
+        full, write_bank, read_bank = Signal(self._banks), Signal(range(self._banks)), Signal(range(self._banks))
+        write_word, read_word, read_time = Signal(range(words)), Signal(range(words)), Signal(range(self._times))
+        write, read, filled, emptied = Signal(), Signal(), Signal(), Signal()
+        read_full, write_full = (
+            full[0] if self._banks == 1 else Mux(bank, full[1], full[0]) for bank in (read_bank, write_bank)
+        )
         m.d.comb += [
-            self.i.ready.eq(~full[write_bank]),
-            self.o.valid.eq(full[read_bank] | ((read_bank == write_bank) & (read_word < write_word))),
-            self.o.payload.eq(Mux(read_bank, banks_word(banks, words, 1, read_word), banks_word(banks, words, 0, read_word))),
+            self.i.ready.eq(~write_full),
+            self.o.valid.eq(read_full | ((read_bank == write_bank) & (read_word < write_word))),
+            write.eq(self.i.valid & self.i.ready),
+            read.eq(self.o.valid & self.o.ready),
+            filled.eq(write & (write_word == words - 1)),
+            emptied.eq(read & (read_word == words - 1) & (read_time == self._times - 1)),
+            write_port.addr.eq(write_bank * words + write_word),
+            write_port.data.eq(self.i.payload),
+            write_port.en.eq(write),
+            read_port.addr.eq(read_bank * words + read_word),
+            self.o.payload.eq(read_port.data),
         ]
-        with m.If(self.i.valid & self.i.ready):
-            for bank in range(2):
-                for word in range(words):
-                    with m.If((write_bank == bank) & (write_word == word)):
-                        m.d.sync += banks[bank * words + word].eq(self.i.payload)
-            m.d.sync += write_word.eq(write_word + 1)
-            with m.If(write_word == words - 1):
-                m.d.sync += [write_word.eq(0), write_bank.eq(~write_bank), full[write_bank].eq(1)]
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += read_word.eq(read_word + 1)
-            with m.If(read_word == words - 1):
-                m.d.sync += [read_word.eq(0), read_time.eq(read_time + 1)]
-                with m.If(read_time == times - 1):
-                    m.d.sync += [read_time.eq(0), read_bank.eq(~read_bank), full[read_bank].eq(0)]
+        self._count(m, write, write_word, words)
+        self._count(m, read, read_word, words)
+        self._count(m, read & (read_word == words - 1), read_time, self._times)
+        self._count(m, filled, write_bank, self._banks)
+        self._count(m, emptied, read_bank, self._banks)
+        for bank in range(self._banks):
+            with m.If(filled & (write_bank == bank)):
+                m.d.sync += full[bank].eq(1)
+            with m.If(emptied & (read_bank == bank)):
+                m.d.sync += full[bank].eq(0)
         return m
 
-
-def banks_word(banks: Array, words: int, bank: int, index: Signal) -> object:
-    """Word `index` of one bank."""
-    return Array(banks[bank * words + word] for word in range(words))[index]
+    @staticmethod
+    def _count(m: Module, enable: Value, counter: Signal, limit: int) -> None:
+        """`counter` goes 0 .. limit - 1 and round again."""
+        with m.If(enable):
+            m.d.sync += counter.eq(Mux(counter == limit - 1, 0, counter + 1))
 
 
 class MemoryReplay(wiring.Component):
@@ -65,8 +75,7 @@ class MemoryReplay(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         direct = Signal(self._payload)
-        width = len(direct.as_value() if hasattr(direct, "as_value") else direct)
-        m.submodules.memory = memory = SinglePortMemory(depth=self._words, width=width)
+        m.submodules.memory = memory = SinglePortMemory(depth=self._words, width=Value.cast(direct).shape().width)
         word, time, is_direct = Signal(range(self._words)), Signal(range(self._times)), Signal()
         free, fetch = Signal(), Signal()
         m.d.comb += [
@@ -86,7 +95,5 @@ class MemoryReplay(wiring.Component):
             with m.If(time == 0):
                 m.d.sync += direct.eq(self.i.payload)
             with m.If(word == self._words - 1):
-                m.d.sync += [word.eq(0), time.eq(time + 1)]
-                with m.If(time == self._times - 1):
-                    m.d.sync += time.eq(0)
+                m.d.sync += [word.eq(0), time.eq(Mux(time == self._times - 1, 0, time + 1))]
         return m

@@ -31,7 +31,7 @@ class SinglePortMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = self._memory
+        m.submodules.words = self._memory
         write_port, read_port = self._memory.write_port(), self._memory.read_port()
         m.d.comb += [
             write_port.addr.eq(self.address),

@@ -1,13 +1,13 @@
 """The last embedded tokens, replayed as a window with their positions (docs/blocks/token_memory.md)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.plan.folding import Folding
-from hw.plan.memory import find_region, load_words
+from hw.plan.memory import find_region
 from hw.rtl.load_port import LoadBus
 from hw.rtl.loadable_memory import LoadableMemory
 from hw.rtl.payloads import shape_of
@@ -20,14 +20,14 @@ class TokenMemory(wiring.Component):
     """A ring of the last `tokens` embeddings; each new token, once the ring is full, is followed by the whole window.
 
     i: stream of embeddings, [embed_dim] per token.  o: ``saturate(embedding + position)``, [tokens, embed_dim], oldest first.
-    bus: the load bus, on which the region `position` is filled. The next token is taken as soon as the oldest one, whose place
-    it gets, has been replayed. Throughput 1 value per cycle while replaying. After reset the ring counts as empty.
+    bus: the load bus, on which the region `position` is filled; `words` are its words where they can be preset.
+    The next token is taken as soon as the oldest one, whose place it gets, has been replayed. Throughput 1 value per cycle
+    while replaying. After reset the ring counts as empty.
     Golden twin: quant.golden.trace (sliding_windows, then residual with the position).
     """
 
-    def __init__(self, parameters: IntegerParameters, folding: Mapping[str, Folding], *, preloaded: bool = True):
+    def __init__(self, parameters: IntegerParameters, folding: Mapping[str, Folding], *, words: Iterable[int] = ()):
         self.design = parameters.design
-        words = load_words(parameters, dict(folding))["position"] if preloaded else ()
         self.position = LoadableMemory(find_region(self.design, dict(folding), "position"), init=words)
         port = stream.Signature(shape_of(self.design.quant.stream))
         super().__init__({"bus": In(LoadBus()), "i": In(port), "o": Out(port)})
