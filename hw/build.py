@@ -19,7 +19,7 @@ from hw.flow.check import Check
 from hw.flow.display import Display
 from hw.flow.elaborate import Elaborate
 from hw.flow.lint import Lint
-from hw.flow.out_folder import claim, folder_name
+from hw.flow.out_folder import claim, folder_name, other_builds
 from hw.flow.quantize import Quantize
 from hw.flow.report import Report
 from hw.flow.runner import METRICS, Made, NoSpace, run_flow
@@ -119,10 +119,10 @@ def main(
         train = Train(recording, task, seed)
         steps = until_step(silicon_flow(train) if board is None else board_flow(train, board), until)
         train.outside(design)
-        folder = out or Path("out") / folder_name(design.name, options)
+        folder = (out or Path("out") / folder_name(design.name, options)).resolve()
         claim(folder, design.name, options)
-        display.line(f"{design.name} into {folder}/")
-        made = run_flow(steps, design, folder.resolve(), display, force=force)
+        display.line(f"{design.name} into {_shown(folder)}/")
+        made = run_flow(steps, design, folder, display, force=force, others=other_builds(folder))
         code = _close(display, folder, made, before)
     except KeyboardInterrupt:
         display.line("stopped; finished steps are kept, the same command goes on from there", "yellow")
@@ -162,7 +162,7 @@ def _close(display: Display, folder: Path, made: Made, before: Sequence[Metric])
             shutil.copyfile(made.files[Kind.REPORT].with_name(name), folder / name)
         for card in cards(Results(made.metrics)):
             display.line(f"  {card.name:<28} {card.value} {card.unit}")
-        display.line(f"report: {folder / 'report.html'}")
+        display.line(f"report: {_shown(folder / 'report.html')}")
     changes = compare(before, made.metrics)
     for change in changes:
         display.line(str(change), "red" if change.worse else "green")

@@ -21,6 +21,11 @@ def _tag(name: str, value: str) -> str:
     return value
 
 
+def other_builds(folder: Path) -> list[Path]:
+    """Folders of builds beside `folder`, by name."""
+    return [path.parent for path in sorted(folder.parent.glob(f"*/{RECORD}")) if path.parent != folder]
+
+
 def claim(folder: Path, design: str, options: dict[str, str]) -> None:
     """Make `folder` the place of this design with these options. Raises WrongInput if another build's results lie there."""
     wanted = {"design": design, **options}

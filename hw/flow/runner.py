@@ -28,7 +28,7 @@ RECORD = "step.json"
 METRICS = "metrics.json"
 STARTED = "started.key"
 """In a partial folder: what it was started from."""
-NO_SPACE = "No space left on device"
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class FlowError(ValueError):
@@ -66,10 +66,19 @@ def check_flow(steps: Sequence[Step], given: Sequence[Kind] = (Kind.METRICS,)) -
             made[kind] = step.name
 
 
-def run_flow(steps: Sequence[Step], design: Design, out: Path, display: Display, *, force: bool = False) -> Made:
+def run_flow(
+    steps: Sequence[Step],
+    design: Design,
+    out: Path,
+    display: Display,
+    *,
+    force: bool = False,
+    others: Sequence[Path] = (),
+) -> Made:
     """Run `steps` for `design` in `out`; everything made, all metrics in the order of the steps, all failures.
 
-    `force`: run every step, also those whose result is still good. Raises WrongInput, CheckFailed, ToolError, MissingTool,
+    `force`: run every step, also those whose result is still good. `others`: folders of other builds; a step that was done
+    there from the same inputs is copied. Raises WrongInput, CheckFailed, ToolError, MissingTool,
     NoSpace; steps finished before that are kept for the next run.
     """
     check_flow(steps)
@@ -82,7 +91,7 @@ def run_flow(steps: Sequence[Step], design: Design, out: Path, display: Display,
         for step in steps:
             write_metrics(out / METRICS, metrics)
             files[Kind.METRICS] = out / METRICS
-            made = _made_by(step, design, files, out, display, force)
+            made = _made_by(step, design, files, out, display, None if force else others)
             files |= made.files
             metrics += made.metrics
             failures += made.failures
@@ -91,14 +100,14 @@ def run_flow(steps: Sequence[Step], design: Design, out: Path, display: Display,
     return Made(files, tuple(metrics), tuple(failures), tuple(warnings))
 
 
-def _made_by(step: Step, design: Design, files: Files, out: Path, display: Display, force: bool) -> Made:
+def _made_by(step: Step, design: Design, files: Files, out: Path, display: Display, others: Sequence[Path] | None) -> Made:
+    """The step's result, from `out`, from one of `others`, or by running it; `others` None: by running it."""
     given = {kind: files[kind] for kind in (*step.needs, *step.wants) if kind in files}
     inputs = input_hashes(step, design, given)
     key = hash_text(f"{name}: {value}" for name, value in sorted(inputs.items()))
     folder = out / step.name
-    if not force:
-        elsewhere = sorted(path for path in out.parent.glob(f"*/{step.name}") if path != folder)
-        for candidate in (folder, *elsewhere):
+    if others is not None:
+        for candidate in (folder, *(other / step.name for other in others)):
             made = _still_good(candidate, step, key)
             if made is None:
                 continue
@@ -227,10 +236,11 @@ def _space_checked(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise NoSpace(line) from error
         raise
-    except ToolError as error:
-        if any(NO_SPACE in text or os.strerror(errno.EDQUOT) in text for text in error.lines):
+    except (ToolError, WrongInput) as error:
+        said = (str(error), *(error.lines if isinstance(error, ToolError) else ()))
+        if any(os.strerror(number) in text for text in said for number in FULL):
             raise NoSpace(line) from error
         raise
