@@ -46,8 +46,7 @@ def emit_finn(
     folding = dict(folding) if folding is not None else fold(design)
     for layer in linear_layers(design):
         generate_mvau(layer, folding[layer.name], folder)
-    choices = {"folding": folding, "preloaded": preloaded, "taps": taps}
-    top = emit(design, parameters, folder, matrix_vector=FinnMatrixVector, **choices)
+    top = emit(design, parameters, folder, folding=folding, preloaded=preloaded, taps=taps, matrix_vector=FinnMatrixVector)
     return [*top, *finn_files(design, folder), write_waivers(design, folder)]
 
 
