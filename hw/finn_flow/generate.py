@@ -26,9 +26,10 @@ from designs.catalogue import find_design
 from designs.layer_table import LinearLayer, linear_layers
 from designs.schema import Design, DesignError
 from hw.finn_flow import settings
-from hw.finn_flow.mend import MendError, mend_library
+from hw.finn_flow.mend import mend_library
 from hw.finn_flow.unit import generated_weight, module_name
 from hw.plan.folding import Folding, fold, linear_cycles
+from hw.rtl.emit import EmitError
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,11 @@ def _graph(layer: LinearLayer, folding: Folding, style: str) -> ModelWrapper:
 
 
 def _specialised(layer: LinearLayer, folding: Folding, style: str = "rtl") -> ModelWrapper:
-    """The graph with its node bound to FINN's RTL or HLS library; RuntimeError when FINN takes another one than asked."""
+    """The graph with its node bound to FINN's RTL or HLS library; EmitError when FINN takes another one than asked."""
     model = _graph(layer, folding, style).transform(SpecializeLayers(settings.FPGA_PART))
     node = model.graph.node[0]
     if node.op_type != f"MVAU_{style}":
-        raise RuntimeError(
+        raise EmitError(
             f"{layer.name}: FINN has no RTL unit for {layer.input} inputs and {layer.weight} weights; "
             "choose HardwareSpec.backend='amaranth' for this design"
         )
@@ -191,7 +192,7 @@ def main(
         folding = fold(design)
         layers = track(linear_layers(design), description="FINN units", console=Console(stderr=True), transient=True)
         found = tuple(generate_mvau(layer, folding[layer.name], out).estimate for layer in layers)
-    except (DesignError, MendError) as error:
+    except (DesignError, EmitError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
     (out / "estimates.json").write_text(json.dumps([asdict(row) for row in found], indent=1) + "\n", encoding="utf-8")

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hw.rtl.emit import EmitError
 
-class MendError(RuntimeError):
+
+class MendError(EmitError):
     """The installed FINN is not the one that these mends were written for."""
 
 

@@ -41,7 +41,7 @@ def emit_finn(
     """Write the decoder into `folder` with FINN's MVAU in every linear layer.
 
     Returns [ind.v, ind.il, the library in compile order, one unit per layer, finn_waivers.vlt]: sources for Verilator are
-    those ending in .v, .sv and .vlt. Arguments as in hw.rtl.emit.emit; raises its EmitError and hw.finn_flow.mend.MendError.
+    those ending in .v, .sv and .vlt. Arguments as in hw.rtl.emit.emit; raises its EmitError.
     """
     folding = dict(folding) if folding is not None else fold(design)
     for layer in linear_layers(design):
