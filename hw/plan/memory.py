@@ -1,4 +1,4 @@
-"""What is kept where: the loadable memories with their words and load frames, and the working memories."""
+"""The loadable memories, their words and their load frames; hw.rtl.memory_list lists all memories as built."""
 
 from dataclasses import dataclass
 from zlib import crc32
@@ -32,20 +32,6 @@ class Region:
     def frame_bytes(self) -> int:
         """Start, region, payload, checksum."""
         return 2 + self.depth * self.word_bytes + 4
-
-    @property
-    def bits(self) -> int:
-        return self.depth * self.width
-
-
-@dataclass(frozen=True)
-class WorkingMemory:
-    """A memory that the decoder writes itself; `block` is the datasheet it belongs to."""
-
-    name: str
-    block: str
-    depth: int
-    width: int
 
     @property
     def bits(self) -> int:
@@ -104,18 +90,6 @@ def load_frame(region: Region, words: list[int]) -> bytes:
     """Start byte, region index, words little-endian, CRC-32 of region and words little-endian."""
     body = bytes([region.index]) + b"".join(word.to_bytes(region.word_bytes, "little") for word in words)
     return bytes([FRAME_START]) + body + crc32(body).to_bytes(4, "little")
-
-
-def working_memories(design: Design, folding: dict[str, Folding]) -> tuple[WorkingMemory, ...]:
-    """The tokenizer's memories without a load port."""
-    spec = design.tokenizer
-    steps, per_octave = spec.channels * spec.octaves, spec.wavelets_per_octave
-    return (
-        WorkingMemory("pair", "wavelet_bank", spec.channels, spec.sample.bits),
-        WorkingMemory("state", "wavelet_bank", steps, (spec.taps - 2) * spec.sample.bits),
-        WorkingMemory("pool", "pool", steps, per_octave * spec.pool.bits),
-        WorkingMemory("token", "token_buffer", steps, per_octave * spec.token.bits),
-    )
 
 
 def _pack(rows: np.ndarray, format: IntFormat) -> list[int]:

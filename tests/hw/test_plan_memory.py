@@ -9,7 +9,7 @@ from designs.catalogue import CATALOGUE
 from designs.layer_table import linear_layers, parameters
 from designs.schema import Design
 from hw.plan.folding import Folding, fold
-from hw.plan.memory import find_region, load_frame, load_frames, load_words, regions, working_memories
+from hw.plan.memory import find_region, load_frame, load_frames, load_words, regions
 from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters
 
 DESIGNS = list(CATALOGUE.values())
@@ -107,11 +107,3 @@ def test_a_frame_in_bytes() -> None:
     region = regions(CATALOGUE["ind_tiny"], fold(CATALOGUE["ind_tiny"]))[0]
     frame = load_frame(region, list(range(16)))
     assert frame.hex() == "a500000102030405060708090a0b0c0d0e0f" + crc32(bytes([0, *range(16)])).to_bytes(4, "little").hex()
-
-
-def test_the_tokenizers_working_memories() -> None:
-    found = {memory.name: (memory.depth, memory.width) for memory in working_memories(CATALOGUE["ind_int4"], {})}
-    assert found["state"] == (160, 18 * 12)
-    assert found["pool"] == (160, 2 * 21)
-    assert found["pair"] == (32, 12)
-    assert found["token"] == (160, 2 * 8)
