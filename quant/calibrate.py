@@ -123,13 +123,11 @@ def shifts(model: QuantInd) -> dict[str, int]:
 
 def keep_shifts_in_range(model: QuantInd) -> None:
     """Where a shift would be negative, widen the boundary's range, or narrow the weight's where the boundary is shared."""
-    for name in shifts(model):  # in the order of the flow: widening one boundary changes the shifts behind it
-        missing = -shifts(model)[name]
-        if missing <= 0:
-            continue
+    while missing := next(((name, -shift) for name, shift in shifts(model).items() if shift < 0), None):
+        name, octaves = missing
         module, _ = model.quantizer(name)
         with torch.no_grad():
             if module is model.stream:
-                range_log2(model.layer(name)).sub_(missing)
+                range_log2(model.layer(name)).sub_(octaves)
             else:
-                range_log2(module).add_(missing)
+                range_log2(module).add_(octaves)

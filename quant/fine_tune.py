@@ -1,5 +1,6 @@
 """Quantization-aware fine-tuning: the float decoder teaches its quantized twin; validation decides which epoch is kept."""
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,16 +23,18 @@ Teacher = Callable[[Tensor], Tensor]
 class QatSettings:
     """How to fine-tune. Rates are relative: a tensor moves by `learning_rate` times its own size per step."""
 
-    epochs: int = 20
-    batch: int = 64
+    epochs: int = 16
+    batch: int = 128
     learning_rate: float = 0.01
     range_rate: float = 0.01
     """Step of the clipping ranges, in octaves."""
     smoothing: float = 0.1
     teaching: float = 0.5
     """Share of the loss in which the teacher's decision stands for the label."""
+    average: float = 0.95
+    """Share of the averaged weights, which validation sees, that one step keeps."""
     patience: int = 6
-    steps_per_epoch: int = 32
+    steps_per_epoch: int = 20
     seed: int = 0
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(noise=0.2, lost=0.05, gain=0.1, mixed=0.2))
 
@@ -55,7 +58,7 @@ def fine_tune(
     on_epoch: Callable[[int, float], None] = lambda epoch, validation_loss: None,
 ) -> QatState:
     """Train `model` in place on windows of integer tokens; it ends with the weights of its best validation epoch."""
-    design = model.design
+    design, averaged = model.design, copy.deepcopy(model)
     optimiser = torch.optim.Adam(_groups(model, settings))
     rates = [group["lr"] for group in optimiser.param_groups]
     draw = torch.Generator().manual_seed(settings.seed)
@@ -73,10 +76,12 @@ def fine_tune(
             nn.utils.clip_grad_norm_(_ranges(model), 1.0)
             optimiser.step()
             keep_shifts_in_range(model)
+            _average(averaged, model, min(settings.average, step / (step + 10)))
             step += 1
-        validation_loss = evaluation_loss(model, validation)
+        keep_shifts_in_range(averaged)
+        validation_loss = evaluation_loss(averaged, validation)
         if validation_loss < state.best_loss:
-            state = QatState(epoch, validation_loss, _weights(model))
+            state = QatState(epoch, validation_loss, _weights(averaged))
         on_epoch(epoch, validation_loss)
         if epoch - state.best_epoch >= settings.patience:
             break
@@ -138,6 +143,12 @@ def _groups(model: QuantInd, settings: QatSettings) -> list[dict]:
             size = float(value.detach().pow(2).mean().sqrt())
             groups.append({"params": [value], "lr": settings.learning_rate * max(size, 1e-4)})
     return groups
+
+
+@torch.no_grad()
+def _average(averaged: QuantInd, model: QuantInd, keep: float) -> None:
+    for mean, value in zip(averaged.parameters(), model.parameters(), strict=True):
+        mean.lerp_(value, 1 - keep)
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

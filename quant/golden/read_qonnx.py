@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,18 @@ def _load(path: Path, design: Design) -> ModelProto:
         raise ParameterError(f"{path.name}: not a readable QONNX graph ({reason}); export it again") from error
     if not model.graph.node:
         raise ParameterError(f"{path.name}: not a readable QONNX graph (it has no nodes); export it again")
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise ParameterError(f"{path.name}: not a readable QONNX graph (names that are no text); export it again")
     return model
+
+
+def _texts(model: ModelProto) -> Iterator[str]:
+    """Every name that the reader looks at; protobuf gives bytes where a damaged file holds no UTF-8."""
+    for node in model.graph.node:
+        yield from (node.op_type, *node.input, *node.output, *(attribute.name for attribute in node.attribute))
+    yield from (tensor.name for tensor in model.graph.initializer)
+    for entry in model.metadata_props:
+        yield from (entry.key, entry.value)
 
 
 class _Graph:
