@@ -19,6 +19,7 @@ class Argmax(wiring.Component):
     latency_cycles = 0
 
     def __init__(self, design: Design):
+        self.design = design
         self._outputs = design.model.outputs
         self._value = shape_of(linear_layer(design, "readout").acc)
         self._class = shape_of(streams(design)[-1].format)

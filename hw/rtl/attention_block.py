@@ -37,7 +37,7 @@ class AttentionBlock(wiring.Component):
         core: MatrixVectorFactory = MatrixVector,
         words: Mapping[str, list[int]] = NO_WORDS,
     ):
-        design = parameters.design
+        self.design = design = parameters.design
         shape, model = shape_of(design.quant.stream), design.model
         choices = {"core": core, "words": words}
         self.query, self.key, self.value, self.project = (

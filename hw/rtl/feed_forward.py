@@ -36,7 +36,7 @@ class FeedForward(wiring.Component):
         core: MatrixVectorFactory = MatrixVector,
         words: Mapping[str, list[int]] = NO_WORDS,
     ):
-        design = parameters.design
+        self.design = design = parameters.design
         shape = shape_of(design.quant.stream)
         choices = {"core": core, "words": words}
         self.expand = Linear(f"block{block}_expand", parameters, folding, **choices)

@@ -60,10 +60,10 @@ class Linear(wiring.Component):
         core: MatrixVectorFactory = MatrixVector,
         words: Mapping[str, list[int]] = NO_WORDS,
     ):
-        design = parameters.design
+        self.design = design = parameters.design
         self.layer = layer = linear_layer(design, name)
         self.folding = folding[name]
-        self._shift = parameters.linear[name].shift
+        self.shift = parameters.linear[name].shift
         places = vector_of(layer.weight, self.folding.multipliers)
         weight, bias = (find_region(design, dict(folding), f"{name}_{part}") for part in ("weight", "bias"))
         self.weights = WeightMemory(weight, places, init=words.get(weight.name, ()))
@@ -101,7 +101,7 @@ class Linear(wiring.Component):
         if self.layer.out is None:
             m.d.comb += self.o.payload.eq(biased)
         else:
-            m.d.comb += self.o.payload.eq(half_up_shift(m, biased, self._shift, self.layer.out))
+            m.d.comb += self.o.payload.eq(half_up_shift(m, biased, self.shift, self.layer.out))
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += place.eq(place + 1)
             with m.If(is_last):

@@ -22,7 +22,7 @@ class MeanPool(wiring.Component):
     """From a value of the last token to its mean."""
 
     def __init__(self, design: Design, *, shift: int):
-        self.design, self._shift = design, shift
+        self.design, self.shift = design, shift
         port = stream.Signature(shape_of(design.quant.stream))
         super().__init__({"i": In(port), "o": Out(port)})
 
@@ -44,7 +44,7 @@ class MeanPool(wiring.Component):
             memory.write.eq(has_value),
             memory.write_data.eq(total),
             self.o.valid.eq(has_value & is_last),
-            self.o.payload.eq(half_up_shift(m, total, self._shift, self.design.quant.stream)),
+            self.o.payload.eq(half_up_shift(m, total, self.shift, self.design.quant.stream)),
         ]
         with m.If(take):
             m.d.sync += [value.eq(self.i.payload), has_value.eq(1)]

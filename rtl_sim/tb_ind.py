@@ -1,0 +1,167 @@
+"""The whole decoder equals its golden twin: from samples to decisions, at every tap, under every stall pattern."""
+
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+
+from designs.catalogue import find_design
+from designs.layer_table import streams
+from designs.number_format import IntFormat
+from designs.schema import Design
+from hw.plan.folding import fold
+from hw.plan.memory import load_frames
+from hw.rtl.ind import Ind
+from quant.golden.parameters import IntegerParameters
+from quant.golden.trace import Trace, trace_samples
+from rtl_sim import stalls
+from rtl_sim.random_parameters import random_parameters, random_samples
+from rtl_sim.variants import block_under_test
+
+WINDOWS = 4
+SEED = 11
+PERIOD_NS = 10
+CYCLES_MAX = 200_000
+
+
+@cache
+def case(name: str) -> tuple[Design, IntegerParameters]:
+    """Design and random parameters."""
+    design = find_design(name)
+    return design, random_parameters(design, seed=SEED)
+
+
+VARIANTS = {
+    "ind_tiny": lambda: Ind(*case("ind_tiny")),
+    "ind_tiny_loaded": lambda: Ind(*case("ind_tiny"), preloaded=False),
+}
+
+
+def signed(bits: int, format: IntFormat) -> int:
+    """Bits of a payload -> its value."""
+    return bits - (1 << format.bits) if format.signed and bits >> (format.bits - 1) else bits
+
+
+class Decoder:
+    """Drives the decoder's ports, one clock edge at a time, and writes down every transfer at its taps."""
+
+    def __init__(self, dut: Any, design: Design, stall: stalls.Stall):
+        self._dut, self._stall = dut, stall
+        self._taps = [
+            (
+                stream.name,
+                stream.format,
+                *(getattr(dut.block, f"tap_{stream.name}_{part}") for part in ("payload", "valid", "ready")),
+            )
+            for stream in streams(design)
+        ]
+        self.seen: dict[str, list[int]] = {stream.name: [] for stream in streams(design)}
+        self.decisions: list[int] = []
+        self.readout: list[int] = []
+        self.cycle = 0
+        self.sample_cycles: list[int] = []
+        self.decision_cycles: list[int] = []
+
+    async def start(self) -> None:
+        """Clock and reset."""
+        dut = self._dut
+        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
+        for port in ("s_axis_tvalid", "s_axis_tdata", "m_axis_tready", "load_tvalid", "load_tdata", "armed"):
+            getattr(dut, port).value = 0
+        dut.rst.value = 1
+        for _ in range(2):
+            await RisingEdge(dut.clk)
+        dut.rst.value = 0
+        await RisingEdge(dut.clk)
+
+    async def load(self, frames: bytes) -> None:
+        """Send load frames."""
+        for byte in frames:
+            self._dut.load_tdata.value = byte
+            self._dut.load_tvalid.value = 1
+            await RisingEdge(self._dut.clk)
+            while not int(self._dut.load_tready.value):
+                await RisingEdge(self._dut.clk)
+        self._dut.load_tvalid.value = 0
+        for _ in range(4):
+            await RisingEdge(self._dut.clk)
+
+    async def decode(self, samples: list[int], values: int) -> None:
+        """Offer all samples, take `values` readout values; both sides held back by the stall pattern."""
+        dut, offers, takes = self._dut, self._stall(1), self._stall(2)
+        waiting, offered = iter(samples), False
+        dut.m_axis_tready.value = int(next(takes))
+        while len(self.readout) < values:
+            if not offered and next(offers):
+                sample = next(waiting, None)
+                if sample is not None:
+                    dut.s_axis_tdata.value, offered = sample & 0xFFFF, True
+            dut.s_axis_tvalid.value = int(offered)
+            await RisingEdge(dut.clk)
+            self.cycle += 1
+            assert self.cycle < CYCLES_MAX, f"stuck: { ({name: len(found) for name, found in self.seen.items()}) }"
+            if offered and int(dut.s_axis_tready.value):
+                self.sample_cycles.append(self.cycle)
+                offered = False
+            self._note()
+            dut.m_axis_tready.value = int(next(takes))
+
+    def _note(self) -> None:
+        for name, format, payload, valid, ready in self._taps:
+            if int(valid.value) and int(ready.value):
+                self.seen[name].append(signed(int(payload.value), format))
+        dut = self._dut
+        if int(dut.m_axis_tvalid.value) and int(dut.m_axis_tready.value):
+            self.readout.append(signed(int(dut.m_axis_tdata.value), IntFormat(32)))
+            if int(dut.m_axis_tlast.value):
+                self.decisions.append(int(dut.m_axis_tuser.value))
+                self.decision_cycles.append(self.cycle)
+
+
+def first_difference(found: dict[str, list[int]], expected: Trace) -> str:
+    """Empty where every tap saw exactly the golden integers, else the first difference in the order of the flow."""
+    for name, values in expected.items():
+        golden = values.reshape(-1).tolist()
+        for index, (got, want) in enumerate(zip(found[name], golden, strict=False)):
+            if got != want:
+                return f"{name}: value {index} is {got}, golden {want}"
+        if len(found[name]) != len(golden):
+            return f"{name}: {len(found[name])} values, golden {len(golden)}"
+    return ""
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=stalls.ALL)
+async def every_tap_equals_the_golden_model(dut, stall):
+    ind = block_under_test(VARIANTS)
+    design, parameters = case(ind.design.name)
+    samples = random_samples(design, tokens=design.model.tokens + WINDOWS - 1, seed=3)
+    decoder = Decoder(dut, design, stall)
+    await decoder.start()
+    if not int(dut.loaded.value):
+        await decoder.load(load_frames(parameters, fold(design)))
+    assert int(dut.loaded.value)
+    await decoder.decode(samples.reshape(-1).tolist(), WINDOWS * design.model.outputs)
+    golden = trace_samples(samples, parameters)
+    assert not first_difference(decoder.seen, golden)
+    assert decoder.readout == golden["readout"].reshape(-1).tolist()
+    assert decoder.decisions == golden["decision"].reshape(-1).tolist()
+
+
+@cocotb.test()
+async def decisions_come_within_the_cycle_budget(dut):
+    ind = block_under_test(VARIANTS)
+    design, parameters = case(ind.design.name)
+    samples = random_samples(design, tokens=design.model.tokens + WINDOWS - 1, seed=3)
+    decoder = Decoder(dut, design, stalls.never)
+    await decoder.start()
+    if not int(dut.loaded.value):
+        await decoder.load(load_frames(parameters, fold(design)))
+    await decoder.decode(samples.reshape(-1).tolist(), WINDOWS * design.model.outputs)
+    intervals = [later - sooner for sooner, later in pairwise(decoder.decision_cycles)]
+    dut._log.info("cycles per decision %s", intervals)
+    dut._log.info("cycles from last sample to decision %s", decoder.decision_cycles[-1] - decoder.sample_cycles[-1])
+    assert max(intervals) <= design.hardware.cycles_per_decision
