@@ -7,12 +7,14 @@ import numpy as np
 
 from designs.layer_table import linear_layers
 from designs.number_format import IntFormat
-from designs.schema import Design
-from hw.plan.folding import Folding, word_bits
+from designs.schema import Design, DesignError
+from hw.plan.folding import WORD_BITS_MAX, Folding, word_bits
 from quant.golden.parameters import IntegerParameters
 
 FRAME_START = 0xA5
 TOKEN_SHIFT_BITS = 5
+WORDS_MAX = 1 << 16
+"""What the address of the load bus reaches."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class Region:
 
 
 def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
-    """Every loadable memory in the order of the load frames: token_shift, weight and bias of each layer, position.
+    """Every loadable memory in the order of the load frames: token_shift, weight and bias of each layer, position after embed.
 
+    Raises DesignError where a memory is too large for the load port.
     `token_shift`: address channel * octaves + octave, one 5-bit shift per wavelet of the octave, wavelet 0 in the low bits.
     `<layer>_weight`: address nf * (inputs / simd) + sf, weight [nf * pe + p, sf * simd + s] at place p * simd + s, place 0 in
     the low bits. `<layer>_bias`: one word per output. `position`: address token * embed_dim + dim.
@@ -53,7 +56,20 @@ def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
         shapes.append((f"{layer.name}_bias", layer.outputs, layer.bias.bits))
         if layer.name == "embed":
             shapes.append(("position", model.tokens * model.embed_dim, design.quant.stream.bits))
-    return tuple(Region(name, index, depth, width) for index, (name, depth, width) in enumerate(shapes))
+    found = tuple(Region(name, index, depth, width) for index, (name, depth, width) in enumerate(shapes))
+    for region in found:
+        _require_loadable(design, region)
+    return found
+
+
+def _require_loadable(design: Design, region: Region) -> None:
+    who = (
+        f"{design.name}: region {region.index} of the load port, {region.name}, has {region.depth} words of {region.width} bits"
+    )
+    if region.index > 255 or region.depth > WORDS_MAX or region.width > WORD_BITS_MAX:
+        raise DesignError(
+            f"{design.name}: {who}, has {size}; use at most 256 regions of at most {WORDS_MAX} words of {WORD_BITS_MAX} bits"
+        )
 
 
 def find_region(design: Design, folding: dict[str, Folding], name: str) -> Region:

@@ -37,12 +37,6 @@ class LoadPort(wiring.Component):
     """
 
     def __init__(self, regions: tuple[Region, ...], *, preloaded: bool):
-        for region in regions:
-            if region.width > 64 or region.depth > 1 << 16:
-                raise ValueError(
-                    f"load port: region {region.name} has {region.depth} words of {region.width} bits; "
-                    f"use at most {1 << 16} words of 64 bits"
-                )
         self.regions, self.preloaded = regions, preloaded
         super().__init__(
             {

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from designs.schema import DesignError, TokenizerSpec
+from designs.schema import TokenizerSpec
 from hw.rtl.payloads import shape_of
 from hw.rtl.wavelet_bank import filter_format, filter_layout
 
@@ -25,9 +25,6 @@ class Magnitude(wiring.Component):
 
     def __init__(self, spec: TokenizerSpec):
         self.spec = spec
-        largest = max(abs(filter_format(spec).min), filter_format(spec).max)
-        if largest - (largest >> 3) + (largest >> 1) > spec.magnitude.max:
-            raise DesignError(f"magnitude: filter sums up to {largest} do not fit {spec.magnitude}; raise fraction_bits")
         super().__init__({"i": In(stream.Signature(filter_layout(spec))), "o": Out(stream.Signature(magnitude_layout(spec)))})
 
     def elaborate(self, platform: object) -> Module:

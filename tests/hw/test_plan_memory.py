@@ -1,5 +1,7 @@
 """Regions hold every parameter exactly once, and a load frame says it all."""
 
+import re
+from dataclasses import replace
 from zlib import crc32
 
 import numpy as np
@@ -7,11 +9,12 @@ import pytest
 
 from designs.catalogue import CATALOGUE
 from designs.layer_table import linear_layers, parameters
-from designs.schema import Design
+from designs.schema import Design, DesignError
 from hw.plan.folding import Folding, fold
 from hw.plan.memory import find_region, load_frame, load_frames, load_words, regions
 from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters
 
+IMPLANT = CATALOGUE["ind_int4"]
 DESIGNS = list(CATALOGUE.values())
 
 
@@ -107,3 +110,22 @@ def test_a_frame_in_bytes() -> None:
     region = regions(CATALOGUE["ind_tiny"], fold(CATALOGUE["ind_tiny"]))[0]
     frame = load_frame(region, list(range(16)))
     assert frame.hex() == "a500000102030405060708090a0b0c0d0e0f" + crc32(bytes([0, *range(16)])).to_bytes(4, "little").hex()
+
+
+@pytest.mark.parametrize(
+    ("design", "message"),
+    [
+        (
+            replace(IMPLANT, tokenizer=replace(IMPLANT.tokenizer, wavelets=65)),
+            "ind_int4: region 0 of the load port, token_shift, has 160 words of 65 bits; use at most 256 regions of at most "
+            "65536 words of 64 bits",
+        ),
+        (
+            replace(IMPLANT, model=replace(IMPLANT.model, layers=22)),
+            "ind_int4: region 256 of the load port, block21_query_weight, has 512 words of 8 bits; use at most 256 regions",
+        ),
+    ],
+)
+def test_a_memory_too_large_for_the_load_port_is_refused(design: Design, message: str) -> None:
+    with pytest.raises(DesignError, match=re.escape(message)):
+        regions(design, {name: Folding(2) for name in fold(design)} | {"embed": Folding(2)})
