@@ -63,9 +63,7 @@ def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
 
 
 def _require_loadable(design: Design, region: Region) -> None:
-    who = (
-        f"{design.name}: region {region.index} of the load port, {region.name}, has {region.depth} words of {region.width} bits"
-    )
+    who, size = f"region {region.index} of the load port, {region.name}", f"{region.depth} words of {region.width} bits"
     if region.index > 255 or region.depth > WORDS_MAX or region.width > WORD_BITS_MAX:
         raise DesignError(
             f"{design.name}: {who}, has {size}; use at most 256 regions of at most {WORDS_MAX} words of {WORD_BITS_MAX} bits"
