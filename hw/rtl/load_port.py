@@ -58,7 +58,7 @@ class LoadPort(wiring.Component):
         byte, taken, refused = self.i.payload, self.i.valid & self.i.ready, self.refused
         region, word = Signal(range(count)), Signal(range(max(entry.depth for entry in self.regions)))
         address = Signal.like(word)
-        data, strobe = Signal(8 * max(entry.word_bytes for entry in self.regions)), Signal()
+        data, strobe = Signal(8 * max(entry.word_bytes for entry in self.regions), reset_less=True), Signal()
         place = Signal(range(max(CHECKSUM_BYTES, len(data) // 8)))
         last_place, last_word = Signal.like(place), Signal.like(word)
         with m.Switch(region):

@@ -29,13 +29,14 @@ class Magnitude(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
+        found = Signal(magnitude_layout(self.spec), reset_less=True)
+        m.d.comb += [self.i.ready.eq(~self.o.valid | self.o.ready), self.o.payload.eq(found)]
         with m.If(self.i.ready):
             m.d.sync += self.o.valid.eq(self.i.valid)
         for j in range(self.spec.wavelets_per_octave):
             result = self._of(m, self.i.payload[j].cosine, self.i.payload[j].sine)
             with m.If(self.i.ready & self.i.valid):
-                m.d.sync += self.o.payload[j].eq(result)
+                m.d.sync += found[j].eq(result)
         return m
 
     def _of(self, m: Module, cosine: Value, sine: Value) -> Signal:

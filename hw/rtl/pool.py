@@ -52,7 +52,7 @@ class Pool(wiring.Component):
         wiring.connect(m, wiring.flipped(self.bus), shift.bus)
 
         row = data.ArrayLayout(shape_of(spec.pool), count)
-        stored, total, finished = data.View(row, sums.read_data), Signal(row), Signal(row)
+        stored, total, finished = data.View(row, sums.read_data), Signal(row), Signal(row, reset_less=True)
         carried, last = Signal(row), Signal()
         now, units = self._weights(m, order, last)
         for j in range(count):

@@ -59,7 +59,8 @@ class WaveletBank(wiring.Component):
         wiring.connect(m, wiring.flipped(self.o), filters.o)
 
         column, odd = Signal(range(spec.channels)), Signal()
-        sample, lower = Signal(bits), Signal(2 * bits)  # the sample that completes a pair; the next octave's pair
+        sample = Signal(bits, reset_less=True)  # the one that completes a pair
+        lower = Signal(2 * bits, reset_less=True)  # the pair for the next octave
         window = filters.i.payload
         newest = Mux(order.octave == 0, Cat(pair.read_data, sample), lower)
         m.d.comb += [
@@ -118,10 +119,12 @@ class FilterSums(wiring.Component):
         m = Module()
         spec, half = self.spec, self.spec.taps // 2
         window, folded = self.i.payload, Signal()
-        added = [Signal(signed(spec.sample.bits + 1), name=f"added_{tap}") for tap in range(half)]
-        differed = [Signal(signed(spec.sample.bits + 1), name=f"differed_{tap}") for tap in range(half)]
+        shape = signed(spec.sample.bits + 1)
+        added = [Signal(shape, name=f"added_{tap}", reset_less=True) for tap in range(half)]
+        differed = [Signal(shape, name=f"differed_{tap}", reset_less=True) for tap in range(half)]
+        result = Signal(filter_layout(spec), reset_less=True)
         sums_free = ~self.o.valid | self.o.ready
-        m.d.comb += self.i.ready.eq(~folded | sums_free)
+        m.d.comb += [self.i.ready.eq(~folded | sums_free), self.o.payload.eq(result)]
         with m.If(self.i.ready):
             m.d.sync += folded.eq(self.i.valid)
         with m.If(self.i.ready & self.i.valid):
@@ -131,7 +134,7 @@ class FilterSums(wiring.Component):
         with m.If(sums_free):
             m.d.sync += self.o.valid.eq(folded)
         with m.If(sums_free & folded):
-            for kernel, sums in zip(morlet_kernels(spec), self.o.payload, strict=True):
+            for kernel, sums in zip(morlet_kernels(spec), result, strict=True):
                 m.d.sync += sums.cosine.eq(round_shift(m, weighted_sum(added, kernel.even[:half]), kernel_shift(spec)))
                 m.d.sync += sums.sine.eq(round_shift(m, weighted_sum(differed, kernel.odd[:half]), kernel_shift(spec)))
         return m
