@@ -16,7 +16,7 @@ from models.recording import Recording, RecordingError, Session
 KIND = "physionet_eegmmidb"
 FIRST_TEST_RUN = 11
 LEFT_RIGHT_RUNS, FISTS_FEET_RUNS = (3, 4, 7, 8, 11, 12), (5, 6, 9, 10, 13, 14)
-DECIDE_S = 4.0
+DECIDE_S = 4.4
 
 
 @dataclass(frozen=True)
