@@ -3,7 +3,6 @@
 import pytest
 
 from designs.catalogue import CATALOGUE
-from designs.schema import Design
 from hw.plan.folding import fold
 from hw.plan.memory import find_region, regions
 from hw.rtl.ind import Ind
@@ -25,8 +24,9 @@ def test_the_memories_of_the_tokenizer() -> None:
     }
 
 
-@pytest.mark.parametrize("design", CATALOGUE.values(), ids=lambda design: design.name)
-def test_every_region_is_one_memory_of_its_size(design: Design) -> None:
+@pytest.mark.parametrize("name", ["ind_tiny", "ind_int4"])
+def test_every_region_is_one_memory_of_its_size(name: str) -> None:
+    design = CATALOGUE[name]
     built = [(memory.depth, memory.width) for memory in memories_of(Ind(design, random_parameters(design, seed=1)))]
     for region in regions(design, fold(design)):
         assert (region.depth, region.width) in built, region.name
