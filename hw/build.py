@@ -14,37 +14,47 @@ import typer
 
 from designs.catalogue import find_design
 from designs.schema import Design, DesignError
+from hw.flow.activity import Activity
 from hw.flow.artifact import Kind
+from hw.flow.bitstream import Bitstream
 from hw.flow.check import Check
 from hw.flow.display import Display
 from hw.flow.elaborate import Elaborate
+from hw.flow.libraries import process_for
 from hw.flow.lint import Lint
 from hw.flow.out_folder import claim, folder_name, other_builds
+from hw.flow.power import Power
 from hw.flow.quantize import Quantize
 from hw.flow.report import Report
 from hw.flow.runner import METRICS, Made, NoSpace, run_flow
 from hw.flow.simulate import Simulate
 from hw.flow.step import CheckFailed, Step, WrongInput
+from hw.flow.synthesize import Synthesize
+from hw.flow.timing import Timing
 from hw.flow.tool import MissingTool, ToolError
 from hw.flow.train import Train
 from hw.report.cards import cards
 from hw.report.compare import compare
 from hw.report.metric import Metric, MetricError, read_metrics
 from hw.report.results import Results
+from hw.targets.board import find_board, fit_to_board
 
 GOOD, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 WRONG_INPUT = (WrongInput, DesignError, MissingTool, NoSpace, MetricError)
 """Errors that are one line about what the user gave or what the machine lacks."""
 
 
+SILICON = (Synthesize(), Timing(), Activity(), Power())
+
+
 def silicon_flow(train: Train) -> tuple[Step, ...]:
     """Recording to power and area."""
-    return (train, Quantize(), Check(), Elaborate(), Lint(), Simulate(), Report())
+    return (train, Quantize(), Check(), Elaborate(), Lint(), Simulate(), *SILICON, Report())
 
 
 def board_flow(train: Train, board: str) -> tuple[Step, ...]:
     """Recording to a board's bitstream."""
-    return (train, Quantize(), Check(), Report())
+    return (train, Quantize(), Check(), Bitstream(board), Report())
 
 
 def changed_design(design: Design, target: str | None, backend: str | None, clock_khz: int | None) -> Design:
@@ -57,6 +67,15 @@ def changed_design(design: Design, target: str | None, backend: str | None, cloc
         clock_khz=now.clock_khz if clock_khz is None else clock_khz,
     )
     return replace(design, hardware=hardware)
+
+
+def _refuse_early(design: Design, train: Train, target: str | None, board: str | None) -> None:
+    """Say what cannot work before minutes are spent: WrongInput or DesignError."""
+    train.outside(design)
+    if board is not None:
+        fit_to_board(design, find_board(board))
+    elif target is not None:
+        process_for(design)
 
 
 def until_step(steps: Sequence[Step], last: str | None) -> tuple[Step, ...]:
@@ -118,7 +137,7 @@ def main(
         before = read_metrics(compare_with) if compare_with is not None else ()
         train = Train(recording, task, seed)
         steps = until_step(silicon_flow(train) if board is None else board_flow(train, board), until)
-        train.outside(design)
+        _refuse_early(design, train, target, board)
         folder = (out or Path("out") / folder_name(design.name, options)).resolve()
         claim(folder, design.name, options)
         display.line(f"{design.name} into {_shown(folder)}/")

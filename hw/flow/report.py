@@ -1,5 +1,6 @@
 """Report: all metrics, exactness rows and decisions of a build to report.md and report.html."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ class Report(Step):
 
     name = "report"
     needs = (Kind.METRICS,)
-    wants = (*EXACT, Kind.DECODING_SET, Kind.BREVITAS_TRACE, Kind.POWER)
+    wants = (*EXACT, Kind.DECODING_SET, Kind.BREVITAS_TRACE, Kind.POWER, Kind.AREA)
     makes = (Kind.REPORT,)
     scripts = ("hw/report/page.css",)
 
@@ -33,9 +34,11 @@ class Report(Step):
         rows = {kind: read_exactness(files[kind]) for kind in EXACT if kind in files}
         exact = exactness_metrics(rows)
         results = Results((*read_metrics(files[Kind.METRICS]), *exact))
-        decoded = _decoded(design, files)
-        notes = _notes(design, files)
-        page(design, results, [row for kind in rows for row in rows[kind]], decoded, notes).write(folder)
+        every_row = [row for kind in rows for row in rows[kind]]
+        power = json.loads(files[Kind.POWER].read_text())["figures"]["high"]["blocks"] if Kind.POWER in files else None
+        area = json.loads(files[Kind.AREA].read_text()) if Kind.AREA in files else None
+        whole = page(design, results, every_row, _decoded(design, files), power=power, area=area, notes=_notes(design, files))
+        whole.write(folder)
         return Result({Kind.REPORT: folder / "report.html"}, exact)
 
 

@@ -4,8 +4,6 @@ from hw.report.page import Card
 from hw.report.results import Results
 from hw.report.table import number, percent
 
-TISSUE_DEGC_PER_MW = 0.029
-"""Heating of cortex under an electrode array per milliwatt of implant power, as published for cortical arrays."""
 TISSUE_BUDGET_DEGC = 1.0
 
 
@@ -39,19 +37,19 @@ def _silicon(results: Results) -> list[Card]:
     power, area = results.get("power__total_uw"), results.get("area__total_um2")
     if power is not None:
         found.append(Card("power at the real-time rate", number(power.value), "uW", "highest of three figures, see below"))
-        heating = power.value / 1000 * TISSUE_DEGC_PER_MW
-        verdict = "good" if heating < TISSUE_BUDGET_DEGC else "bad"
-        note = f"budget {TISSUE_BUDGET_DEGC:g} \u00b0C, at {TISSUE_DEGC_PER_MW} \u00b0C/mW of a cortical array"
-        found.append(Card("tissue heating", f"{heating:.4f}", "\u00b0C", note, verdict))
+    heating = results.get("tissue_heating_degc")
+    if heating is not None:
+        verdict = "good" if heating.value < TISSUE_BUDGET_DEGC else "bad"
+        found.append(Card("tissue heating", number(heating.value, 2), "\u00b0C", heating.origin, verdict))
     if area is not None:
         found.append(Card("cell and memory area", f"{area.value / 1e6:.3f}", "mm\u00b2", "before placement"))
     energy = results.get("energy_per_decision_nj")
     if energy is not None:
         found.append(Card("energy per decision", number(energy.value), "nJ", energy.origin))
-    latency, budget = results.get("latency_ms"), results.value("latency_budget_ms")
+    latency, limit = results.get("latency_ms"), results.value("latency_budget_ms")
     if latency is not None:
-        verdict = "" if budget is None else "good" if latency.value <= budget else "bad"
-        note = "last sample to decision" + (f", budget {budget:g} ms" if budget is not None else "")
+        verdict = "" if limit is None else "good" if latency.value <= limit else "bad"
+        note = "last sample to decision" + (f", budget {limit:g} ms" if limit is not None else "")
         found.append(Card("latency", number(latency.value), "ms", note, verdict))
     return found
 

@@ -15,6 +15,28 @@ from hw.report.results import LEVELS, Results
 from hw.report.table import Table, number, percent
 
 TOTALS = ("total", "leakage", "idle")
+BESIDE_POWER = ("energy_per_decision_nj", "power_density_mw_per_mm2", "tissue_heating_degc", "glitch__factor")
+BESIDE_AREA = (
+    "area_of_cells_um2",
+    "area_of_memories_um2",
+    "kge",
+    "cells",
+    "registers",
+    "clock_gates",
+    "memory_macros",
+    "memory_bits",
+)
+    "area_of_cells_um2",
+    "area_of_memories_um2",
+    "kge",
+    "cells",
+    "registers",
+    "clock_gates",
+    "memory_macros",
+    "memory_bits",
+)
+Kinds = Mapping[str, Mapping[str, float]]
+"""block -> kind (logic, registers, clock, memories, leakage) -> value."""
 NOT_MODELLED = (
     "Placement and routing: wires are a wire-load model in the high figure and absent in the others. Open flows end at 1.25 "
     "to 1.6 times the area and up to twice the power of this estimate, by comparison with commercial sign-off.",
@@ -35,7 +57,16 @@ class Decoded:
     names: tuple[str, ...]
 
 
-def page(design: Design, results: Results, rows: Sequence[Row], decoded: Decoded | None, notes: Sequence[str]) -> Page:
+def page(
+    design: Design,
+    results: Results,
+    rows: Sequence[Row],
+    decoded: Decoded | None = None,
+    *,
+    power: Kinds | None = None,
+    area: Kinds | None = None,
+    notes: Sequence[str] = (),
+) -> Page:
     """The whole report. Sections whose numbers the flow does not make are left out."""
     tokenizer, model, quant = design.tokenizer, design.model, design.quant
     lead = (
@@ -48,8 +79,8 @@ def page(design: Design, results: Results, rows: Sequence[Row], decoded: Decoded
         _decoding(results, decoded),
         _exactness(rows),
         _latency(results),
-        _power(results),
-        _area(results),
+        _power(results, power or {}),
+        _area(results, area or {}),
         _layers(design),
         _time(results),
         _not_modelled(results),
@@ -125,7 +156,7 @@ def _latency(results: Results) -> Section | None:
     return Section("Latency and throughput", tables=(Table(("", "value", "origin"), rows, numeric=frozenset({1})),))
 
 
-def _power(results: Results) -> Section | None:
+def _power(results: Results, kinds: Kinds) -> Section | None:
     total = results.get("power__total_uw")
     if total is None:
         return None
@@ -137,16 +168,17 @@ def _power(results: Results) -> Section | None:
     columns = tuple(f"{level} (uW)" for level in levels)
     table = Table(("block", *columns), tuple(rows), numeric=frozenset(range(1, len(levels) + 1)), sums=True)
     others = tuple(
-        (m.name.removeprefix("power__").removesuffix("_uw").replace("_", " "), f"{number(m.value)} uW", m.origin)
+        (m.name.removeprefix("power__").removesuffix("_uw").replace("_", " "), f"{number(m.value)} {m.unit}", m.origin)
         for m in results.metrics
-        if m.name.startswith(tuple(f"power__{name}" for name in TOTALS))
+        if m.name.startswith(tuple(f"power__{name}" for name in TOTALS)) or m.name in BESIDE_POWER
     )
     text = (
         "At the real-time rate. Low: no glitches, no wires; mid: with glitches; high: with glitches and the wire-load model. "
         "The headline is the high figure."
     )
-    picture = Picture("power", "power per block", plots.stacked_levels(blocks, "uW"))
-    return Section("Power", (text, f"Source: {total.origin}."), (picture,), (table, Table(("", "value", "origin"), others)))
+    pictures = (Picture("power", "power per block, high figure", plots.breakdown(kinds, "uW")),) if kinds else ()
+    facts = Table(("", "value", "origin"), others, numeric=frozenset({1}))
+    return Section("Power", (text, f"Source: {total.origin}."), pictures, (table, facts))
 
 
 def _blocks_by_level(results: Results) -> dict[str, dict[str, float]]:
@@ -166,7 +198,7 @@ def _largest_first(blocks: Mapping[str, Mapping[str, float]]) -> list[tuple[str,
     return sorted(blocks.items(), key=lambda item: -max(item[1].values()))
 
 
-def _area(results: Results) -> Section | None:
+def _area(results: Results, kinds: Kinds) -> Section | None:
     total = results.get("area__total_um2")
     if total is None:
         return None
@@ -174,10 +206,15 @@ def _area(results: Results) -> Section | None:
     rows = [(name, number(value), percent(value / total.value)) for name, value in sorted(blocks.items(), key=lambda b: -b[1])]
     rows.append(("total", number(total.value), ""))
     table = Table(("block", "um\u00b2", "share"), tuple(rows), numeric=frozenset({1, 2}), sums=True)
-    picture = Picture(
-        "area", "area per block", plots.bars({name: value / 1e3 for name, value in blocks.items()}, "10\u00b3 um\u00b2")
+    thousands = {name: {kind: value / 1e3 for kind, value in row.items()} for name, row in kinds.items()}
+    pictures = (Picture("area", "area per block", plots.breakdown(thousands, "1000 um\u00b2")),) if kinds else ()
+    found = [m for name in BESIDE_AREA if (m := results.get(name)) is not None]
+    facts = Table(
+        ("", "value", "origin"),
+        tuple((m.name.replace("_", " "), f"{number(m.value, 4)} {m.unit}".strip(), m.origin) for m in found),
+        numeric=frozenset({1}),
     )
-    return Section("Area", (f"Cells and memories before placement. Source: {total.origin}.",), (picture,), (table,))
+    return Section("Area", (f"Cells and memories before placement. Source: {total.origin}.",), pictures, (table, facts))
 
 
 def _layers(design: Design) -> Section:

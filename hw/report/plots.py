@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 INK, MUTED, GRID = "#1f2933", "#52606d", "#e4e7eb"
-SHADES = {"low": "#9fc5e8", "mid": "#4a90d9", "high": "#1c4f8c"}
+COLOURS = {"memories": "#1c4f8c", "registers": "#4a90d9", "clock": "#e0a030", "logic": "#7fb77e", "leakage": "#9aa5b1"}
+"""Kinds of a block's power and area, in the order they are stacked."""
 GOOD, BAD = "#2b6cb0", "#c05621"
 STYLE: Any = {
     "svg.hashsalt": "report",
@@ -28,28 +29,28 @@ STYLE: Any = {
 }
 
 
-def stacked_levels(rows: Mapping[str, Mapping[str, float]], unit: str) -> str:
-    """One bar per block: block -> level -> cumulative value (low <= mid <= high), largest block on top."""
-    names = sorted(rows, key=lambda name: max(rows[name].values()))
+def breakdown(rows: Mapping[str, Mapping[str, float]], unit: str) -> str:
+    """One bar per block, made of its kinds (logic, registers, clock, memories, leakage), largest block on top."""
+    names = sorted(rows, key=lambda name: sum(rows[name].values()))
+    kinds = [kind for kind in COLOURS if any(row.get(kind, 0.0) > 0 for row in rows.values())]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8, 0.6 + 0.34 * len(names)), layout="constrained")
+        figure = Figure(figsize=(8, 0.9 + 0.3 * len(names)), layout="constrained")
         axes = figure.subplots()
-        for level in reversed([level for level in SHADES if any(level in row for row in rows.values())]):
-            values = [rows[name].get(level, 0.0) for name in names]
-            axes.barh(names, values, height=0.66, color=SHADES[level], label=level)
-        largest = max(max(row.values()) for row in rows.values())
-        for place, name in enumerate(names):
-            value = max(rows[name].values())
-            axes.text(value + largest * 0.01, place, f"{value:.3g}", va="center", fontsize=9, color=MUTED)
-        _quiet(axes, unit)
-        if len({level for row in rows.values() for level in row}) > 1:
-            axes.legend(frameon=False, loc="lower right", reverse=True)
+        start = np.zeros(len(names))
+        for kind in kinds:
+            values = np.array([rows[name].get(kind, 0.0) for name in names])
+            axes.barh(names, values, left=start, height=0.68, color=COLOURS[kind], label=kind, edgecolor="white", linewidth=0.6)
+            start += values
+        for place, value in enumerate(start):
+            axes.text(value + start.max() * 0.01, place, f"{value:.3g}", va="center", fontsize=9, color=MUTED)
+        axes.set_xlabel(unit)
+        axes.grid(axis="x", color=GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0)
+        axes.set_xlim(0, start.max() * 1.12)
+        axes.set_ylim(-0.6, len(names) - 0.4)
+        axes.legend(frameon=False, loc="lower right")
         return _svg(figure)
-
-
-def bars(values: Mapping[str, float], unit: str) -> str:
-    """One bar per block, largest on top."""
-    return stacked_levels({name: {"mid": value} for name, value in values.items()}, unit)
 
 
 def confusion(label: np.ndarray, decided: np.ndarray, names: Sequence[str]) -> str:
@@ -89,14 +90,6 @@ def timeline(time_s: np.ndarray, label: np.ndarray, decided: np.ndarray, names: 
         axes.tick_params(length=0)
         figure.legend(frameon=False, ncols=3, loc="outside upper right", fontsize=9)
         return _svg(figure)
-
-
-def _quiet(axes: mpl.axes.Axes, unit: str) -> None:
-    axes.set_xlabel(unit)
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0)
-    axes.margins(x=0.12)
 
 
 def _svg(figure: Figure) -> str:

@@ -1,0 +1,213 @@
+"""Errors say who, what, and what to do. Their wording is part of what we offer, so it is tested."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from designs.catalogue import find_design
+from designs.decoding_set import DecodingSet, DecodingSetError
+from designs.ind_tiny import IND_TINY
+from designs.number_format import INT8, UINT8, IntFormat
+from designs.schema import Design, DesignError
+from hw.report.exactness import ExactnessError, read_exactness
+from hw.report.metric import Metric, MetricError, read_metrics, write_metrics
+
+ROOT = Path(__file__).resolve().parents[1]
+TOKENIZER, MODEL, QUANT, HARDWARE = IND_TINY.tokenizer, IND_TINY.model, IND_TINY.quant, IND_TINY.hardware
+
+
+@pytest.mark.parametrize(
+    ("spec", "change", "message"),
+    [
+        (TOKENIZER, {"channels": 0}, "TokenizerSpec: channels=0 is not a positive whole number"),
+        (TOKENIZER, {"octaves": True}, "TokenizerSpec: octaves=True is not a positive whole number"),
+        (TOKENIZER, {"wavelets": 6}, "TokenizerSpec: wavelets=6 is not a multiple of octaves=4"),
+        (TOKENIZER, {"taps": 15}, "TokenizerSpec: taps=15 must be even, from 14 to 64"),
+        (TOKENIZER, {"taps": 12}, "TokenizerSpec: taps=12 must be even, from 14 to 64"),
+        (TOKENIZER, {"cycles": 0.1}, "TokenizerSpec: cycles=0.1 is out of range; use 0.5 to 20"),
+        (
+            TOKENIZER,
+            {"token_ms": 101},
+            "TokenizerSpec: token_ms=101 at sample_hz=600 is 60.6 samples; choose token_ms so that a token has an even number "
+            "of samples",
+        ),
+        (
+            TOKENIZER,
+            {"token_ms": 10},
+            "TokenizerSpec: a token of 6 samples is too short for octaves=4; use at least 16 samples per token or fewer "
+            "octaves",
+        ),
+        (TOKENIZER, {"sample": IntFormat(12, signed=False)}, "TokenizerSpec: sample=UINT12 must be signed"),
+        (TOKENIZER, {"token": INT8}, "TokenizerSpec: token=INT8 must be unsigned, magnitudes have no sign"),
+        (TOKENIZER, {"electrodes": ("C3",)}, "TokenizerSpec: 1 electrodes named for channels=4; name all of them or none"),
+        (MODEL, {"embed_dim": -8}, "ModelSpec: embed_dim=-8 is not a positive whole number"),
+        (MODEL, {"tokens": 1}, "ModelSpec: tokens=1 leaves nothing to attend to; use at least 2"),
+        (MODEL, {"outputs": 1}, "ModelSpec: outputs=1 leaves nothing to decide; use at least 2"),
+        (MODEL, {"normaliser": "softmax"}, "ModelSpec: normaliser='softmax' is unknown; use one of none, shift, divide"),
+        (QUANT, {"weight": IntFormat(9)}, "QuantSpec: weight=INT9 must be a signed format of 2 to 8 bits"),
+        (QUANT, {"activation": UINT8}, "QuantSpec: activation=UINT8 must be a signed format of 2 to 8 bits"),
+        (HARDWARE, {"clock_khz": 0}, "HardwareSpec: clock_khz=0 is not a positive whole number"),
+        (HARDWARE, {"latency_budget_ms": 0}, "HardwareSpec: latency_budget_ms=0 must be positive"),
+        (HARDWARE, {"backend": "hls"}, "HardwareSpec: backend='hls' is unknown; use one of amaranth, finn"),
+        (IND_TINY, {"name": "ind tiny"}, "Design: name='ind tiny' must be letters, digits and underscores"),
+        (
+            IND_TINY,
+            {"hardware": replace(HARDWARE, clock_khz=10)},
+            "ind_tiny: clock_khz=10 gives 1600 cycles per decision, fewer than hardware.cycles_per_decision=2400; raise the "
+            "clock",
+        ),
+    ],
+)
+def test_a_design_is_checked_on_creation(spec: Design, change: dict, message: str) -> None:
+    with pytest.raises(DesignError) as caught:
+        replace(spec, **change)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("bits", [0, 64, 4.0])
+def test_a_number_format_has_a_width(bits: int) -> None:
+    with pytest.raises(ValueError, match=rf"^IntFormat: bits={bits} is out of range; use 1 to 63$"):
+        IntFormat(bits)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ind_in4", "design 'ind_in4' is unknown: did you mean ind_int4?"),
+        ("eeg-int4", "design 'eeg-int4' is unknown: did you mean eeg_int4?"),
+        ("retina", "design 'retina' is unknown: the designs are ind_tiny, ind_int8, ind_int4, eeg_int4"),
+    ],
+)
+def test_an_unknown_design_names_the_nearest(name: str, message: str) -> None:
+    with pytest.raises(DesignError) as caught:
+        find_design(name)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 truncated", b"not an archive"])
+def test_an_unreadable_decoding_set_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "decoding_set.npz"
+    path.write_bytes(content)
+    with pytest.raises(DecodingSetError, match=r"^decoding_set\.npz: not a readable decoding set \(.*\); prepare it again$"):
+        DecodingSet.load(path)
+
+
+def test_a_decoding_set_is_never_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "decoding_set.npz"
+    np.savez(path, samples=np.array([{"an": "object"}], dtype=object))
+    with pytest.raises(DecodingSetError, match=r"not a readable decoding set"):
+        DecodingSet.load(path)
+
+
+METRIC = {"name": "power__total_uw", "value": 1.0, "unit": "uW", "better": "lower", "origin": "test"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"better": "more"}, "metric power__total_uw: better='more' is unknown; use one of higher, lower, none"),
+        ({"value": float("nan")}, "metric power__total_uw: value=nan is not a finite number"),
+        ({"value": True}, "metric power__total_uw: value=True is not a finite number"),
+        ({"origin": ""}, "metric power__total_uw: it has no origin; say which tool and which data it comes from"),
+    ],
+)
+def test_a_number_without_meaning_is_no_metric(change: dict, message: str) -> None:
+    with pytest.raises(MetricError) as caught:
+        Metric(**(METRIC | change))
+    assert str(caught.value) == message
+
+
+def test_a_metric_is_given_once(tmp_path: Path) -> None:
+    with pytest.raises(MetricError, match=r"^metrics\.json: metric power__total_uw is given twice$"):
+        write_metrics(tmp_path / "metrics.json", [Metric(**METRIC)] * 2)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '[{"name": "x"}]', '{"a": 1}'])
+def test_an_unreadable_metrics_file_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_text(text)
+    with pytest.raises(MetricError) as caught:
+        read_metrics(path)
+    assert str(caught.value).startswith(f"{path}: not a readable metrics.json (")
+    assert str(caught.value).endswith("); give the one a build left in its folder")
+    assert "\n" not in str(caught.value)
+
+
+ROW = {"boundary": "pool", "pair": "RTL = golden", "windows": 2, "values": 16, "mismatches": 0, "first": None}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[], [ROW | {"values": 0}], [ROW | {"mismatches": 1}], [{"boundary": "pool"}]],
+    ids=["none", "empty", "first", "part"],
+)
+def test_a_comparison_of_nothing_has_not_passed(tmp_path: Path, rows: list) -> None:
+    path = tmp_path / "exactness.json"
+    path.write_text(json.dumps({"rows": rows}))
+    with pytest.raises(ExactnessError, match=r"exactness\.json: (not a readable|compares nothing)"):
+        read_exactness(path)
+
+
+def run_build(*arguments: str, cwd: Path = ROOT) -> tuple[int, list[str]]:
+    done = subprocess.run([sys.executable, "-m", "hw.build", *arguments], cwd=cwd, capture_output=True, text=True)
+    return done.returncode, done.stderr.strip().splitlines()
+
+
+def _nothing(folder: Path) -> None:
+    pass
+
+
+def _another_build(folder: Path) -> None:
+    (folder / "out").mkdir()
+    (folder / "out/build.json").write_text('{"design": "ind_int4", "target": "osu018"}')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prepare", "line"),
+    [
+        (["ind_tin"], _nothing, "design 'ind_tin' is unknown: did you mean ind_tiny?"),
+        (
+            ["ind_tiny", "--recording", "{0}/none.npz"],
+            _nothing,
+            "recording {0}/none.npz does not exist; give the path of an .npz file",
+        ),
+        (["ind_tiny", "--until", "syntesize"], _nothing, "--until syntesize: no such step: did you mean synthesize?"),
+        (["ind_tiny", "--backend", "hls"], _nothing, "HardwareSpec: backend='hls' is unknown; use one of amaranth, finn"),
+        (
+            ["ind_tiny", "--clock-khz", "5"],
+            _nothing,
+            "ind_tiny: clock_khz=5 gives 800 cycles per decision, fewer than hardware.cycles_per_decision=2400; raise the "
+            "clock",
+        ),
+        (
+            ["ind_tiny", "--target", "sky130"],
+            _nothing,
+            "ind_tiny: target 'sky130' is unknown; use ihp_sg13g2, osu018 or the path of a Liberty file",
+        ),
+        (["ind_tiny", "--board", "icebraker"], _nothing, "board 'icebraker' is unknown: did you mean icebreaker?"),
+        (
+            ["ind_tiny", "--out", "{0}/out"],
+            _another_build,
+            "{0}/out holds the results of `ind_int4 --target osu018`; give another folder with --out, or delete it",
+        ),
+        (
+            ["ind_tiny", "--compare", "{0}/none.json"],
+            _nothing,
+            "{0}/none.json: not a readable metrics.json ([Errno 2] No such file or directory: '{0}/none.json'); give the one a "
+            "build left in its folder",
+        ),
+    ],
+)
+def test_wrong_use_is_one_line_and_code_2(
+    tmp_path: Path, arguments: list[str], prepare: Callable[[Path], None], line: str
+) -> None:
+    prepare(tmp_path)
+    code, lines = run_build(*(argument.format(tmp_path) for argument in arguments))
+    assert lines == [line.format(tmp_path)]
+    assert code == 2
