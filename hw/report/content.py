@@ -26,15 +26,6 @@ BESIDE_AREA = (
     "memory_macros",
     "memory_bits",
 )
-    "area_of_cells_um2",
-    "area_of_memories_um2",
-    "kge",
-    "cells",
-    "registers",
-    "clock_gates",
-    "memory_macros",
-    "memory_bits",
-)
 Kinds = Mapping[str, Mapping[str, float]]
 """block -> kind (logic, registers, clock, memories, leakage) -> value."""
 NOT_MODELLED = (
