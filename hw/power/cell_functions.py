@@ -95,7 +95,7 @@ def _or(tokens: list[str], at: int) -> tuple[Function, int]:
     return _chain(tokens, at, ("|", "+"), "or", lambda tokens, at: _chain(tokens, at, ("^",), "xor", _and))
 
 
-def _chain(tokens, at, marks, op, inner):  # noqa: ANN001, ANN202
+def _chain(tokens, at, marks, op, inner):
     first, at = inner(tokens, at)
     args = [first]
     while at < len(tokens) and tokens[at] in marks:

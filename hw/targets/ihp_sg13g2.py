@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from hw.power.cells import Library, read_library
+from hw.power.engine import access_pj
 from hw.targets.process import Corner, Gate, Macro, Process, TargetError
 from hw.targets.wire_load_tables import read_wire_loads
 
@@ -83,15 +84,9 @@ def _macro(library: Library, name: str, depth: int, width: int) -> Macro:
         depth=depth,
         width=width,
         area_um2=cell.area_um2,
-        read_pj=access_pj(cell.pins["A_CLK"], write=False),
-        write_pj=access_pj(cell.pins["A_CLK"], write=True),
+        read_pj=access_pj(cell, write=False),
+        write_pj=access_pj(cell, write=True),
         leakage_w=cell.leakage_w,
         tied=TIED,
         bit_mask="A_BM",
     )
-
-
-def access_pj(clock_pin, *, write: bool) -> float:  # noqa: ANN001
-    """Energy of one clock cycle with an access: rise plus fall of the clock pin in that state."""
-    state = {"A_MEN": 1, "A_WEN": int(write), "A_REN": int(not write)}
-    return sum(2 * float(g.per_toggle_pj(0.1, 0.0)) for g in clock_pin.energy if g.when and g.when.value(state))

@@ -38,7 +38,7 @@ def load(path: Path) -> Process:
     )
 
 
-def _unfit(cell) -> bool:  # noqa: ANN001
+def _unfit(cell) -> bool:
     return cell.is_latch or cell.clock_gate is not None or any(pin.tristate for pin in cell.pins.values())
 
 

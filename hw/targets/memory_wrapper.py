@@ -1,35 +1,49 @@
-"""hw.rtl.single_port_memory as Verilog around a process's macros: bank select, tied pins, output multiplexer."""
+"""hw.rtl.single_port_memory on a process's macros: Yosys techmap rules with bank select, tied pins, output multiplexer."""
 
 from dataclasses import dataclass
 
 from hw.targets.memory_tiling import Tiling
 from hw.targets.process import Macro
 
-PORTS = frozenset({"clk", "address", "enable", "write", "write_data", "read_data"})
+SIGNALS = frozenset({"address", "enable", "write", "write_data", "read_data"})
+"""What the module of a SinglePortMemory calls its signals."""
 
 
 @dataclass(frozen=True)
-class MemoryModule:
-    """A module of the design that is a SinglePortMemory. `ports`: name -> (direction, bits), `rst` and the like included."""
+class MemoryCell:
+    """The memory of a SinglePortMemory, as a `$mem_v2` cell in `module`."""
 
     module: str
+    cell: str
     depth: int
     width: int
-    ports: dict[str, tuple[str, int]]
 
 
-def find_memories(yosys_json: dict) -> list[MemoryModule]:
-    """The modules with the ports of SinglePortMemory, in the order of the file (`write_json` after `proc`)."""
+def find_memories(yosys_json: dict) -> list[MemoryCell]:
+    """The memories that one port can serve, in the order of the file (`write_json` after `memory -nomap`).
+
+    One clocked read and one write port on the same address, in a module with the signals of SinglePortMemory: that reads and
+    writes exclude each other is that component's contract. All other memories stay registers.
+    """
     found = []
-    modules = yosys_json["modules"]
-    for name, module in modules.items():
-        ports = {port: (entry["direction"], len(entry["bits"])) for port, entry in module["ports"].items()}
-        if PORTS <= set(ports) <= PORTS | {"rst"}:
-            inner = [name, *(cell["type"] for cell in module["cells"].values() if cell["type"] in modules)]
-            sizes = [memory["size"] for part in inner for memory in modules[part].get("memories", {}).values()]
-            if len(sizes) == 1:
-                found.append(MemoryModule(name, sizes[0], ports["read_data"][1], ports))
+    for name, module in yosys_json["modules"].items():
+        if not set(module["netnames"]) >= SIGNALS:
+            continue
+        for cell_name, cell in module["cells"].items():
+            if cell["type"] != "$mem_v2":
+                continue
+            numbers = {key: _integer(value) for key, value in cell["parameters"].items() if key != "MEMID"}
+            wires = cell["connections"]
+            one_port = numbers["RD_PORTS"] == numbers["WR_PORTS"] == 1 and wires["RD_ADDR"] == wires["WR_ADDR"]
+            one_enable = len(set(map(str, wires["WR_EN"]))) == 1
+            if one_port and one_enable and numbers["RD_CLK_ENABLE"] == 1:
+                found.append(MemoryCell(name, cell_name, numbers["SIZE"], numbers["WIDTH"]))
     return found
+
+
+def _integer(value: str | int) -> int:
+    """A Yosys parameter: binary digits, `x` for don't care."""
+    return value if isinstance(value, int) else int(value.replace("x", "0") or "0", 2)
 
 
 def macro_stub(macro: Macro) -> str:
@@ -43,40 +57,57 @@ def macro_stub(macro: Macro) -> str:
     return f"(* blackbox *) module {macro.cell} ({header}); endmodule\n"
 
 
-def memory_wrapper(memory: MemoryModule, tiling: Tiling) -> str:
-    """A module with the name, ports and behaviour of `memory`, made of the tiling's macros."""
-    header = ", ".join(f"{direction} wire {_range(bits)}{port}" for port, (direction, bits) in memory.ports.items())
+RULE_HEADER = """(* techmap_celltype = "$mem_v2" *)
+module {name} (RD_CLK, RD_EN, RD_ARST, RD_SRST, RD_ADDR, RD_DATA, WR_CLK, WR_EN, WR_ADDR, WR_DATA);
+  parameter MEMID = ""; parameter SIZE = 0; parameter OFFSET = 0; parameter ABITS = 0; parameter WIDTH = 0; parameter INIT = 0;
+  parameter RD_PORTS = 0; parameter RD_CLK_ENABLE = 0; parameter RD_CLK_POLARITY = 0; parameter RD_TRANSPARENCY_MASK = 0;
+  parameter RD_COLLISION_X_MASK = 0; parameter RD_WIDE_CONTINUATION = 0; parameter RD_CE_OVER_SRST = 0;
+  parameter RD_ARST_VALUE = 0; parameter RD_SRST_VALUE = 0; parameter RD_INIT_VALUE = 0; parameter WR_PORTS = 0;
+  parameter WR_CLK_ENABLE = 0; parameter WR_CLK_POLARITY = 0; parameter WR_PRIORITY_MASK = 0; parameter WR_WIDE_CONTINUATION = 0;
+  input RD_CLK, RD_EN, RD_ARST, RD_SRST, WR_CLK;
+  input [ABITS-1:0] RD_ADDR, WR_ADDR;
+  input [WIDTH-1:0] WR_EN, WR_DATA;
+  output [WIDTH-1:0] RD_DATA;
+  wire clk = WR_CLK;
+  wire write = WR_EN[0];
+  wire read = RD_EN & ~write;
+  wire [ABITS-1:0] address = RD_ADDR;
+"""
+
+
+def memory_rule(name: str, tiling: Tiling) -> str:
+    """A techmap rule for one `$mem_v2` cell: the tiling's macros with the memory's behaviour."""
     address_bits = tiling.columns[0].address_bits
-    given_bits = memory.ports["address"][1]
-    padded = tiling.banks, sum(macro.width for macro in tiling.columns)
-    spare = padded[1] - memory.width
+    width = sum(macro.width for macro in tiling.columns)
     lines = [
-        f"module \\{memory.module} ({header});",
-        f"  wire [{padded[1] - 1}:0] word = {{{f'{spare}{chr(39)}d0, ' if spare else ''}write_data}};",
-        f"  wire [{address_bits - 1}:0] row = "
-        + ("address;" if given_bits <= address_bits else f"address[{address_bits - 1}:0];"),
+        RULE_HEADER.format(name=name),
+        f"  wire [{width - 1}:0] word = WR_DATA;",
+        f"  wire [{address_bits - 1}:0] row = address;",
     ]
     banks = range(tiling.banks)
     if tiling.banks > 1:
-        select = f"address[{given_bits - 1}:{address_bits}]"
-        bits = given_bits - address_bits
+        bits = (tiling.banks - 1).bit_length()
         lines += [
+            f"  wire {_range(bits)}wanted = address >> {address_bits};",
             f"  reg {_range(bits)}bank;",
-            f"  always @(posedge clk) if (enable & ~write) bank <= {select};",
+            "  always @(posedge clk) if (read) bank <= wanted;",
         ]
     for bank in banks:
-        chosen = f"enable & ({select} == {bank})" if tiling.banks > 1 else "enable"
-        lines += [f"  wire enable_{bank} = {chosen};", f"  wire [{padded[1] - 1}:0] read_{bank};"]
+        chosen = f"(wanted == {bank})" if tiling.banks > 1 else "1'b1"
+        lines += [
+            f"  wire write_{bank} = write & {chosen};",
+            f"  wire read_{bank} = read & {chosen};",
+            f"  wire [{width - 1}:0] found_{bank};",
+        ]
         low = 0
         for column, macro in enumerate(tiling.columns):
             lines.append(_instance(macro, bank, column, low))
             low += macro.width
     if tiling.banks > 1:
-        lines += [f"  reg [{padded[1] - 1}:0] chosen;", "  always @* case (bank)"]
-        lines += [f"    {bank}: chosen = read_{bank};" for bank in banks[:-1]]
-        lines += [f"    default: chosen = read_{tiling.banks - 1};", "  endcase"]
-    source = "chosen" if tiling.banks > 1 else "read_0"
-    lines += [f"  assign read_data = {source}[{memory.width - 1}:0];", "endmodule", ""]
+        lines += [f"  reg [{width - 1}:0] chosen;", "  always @* case (bank)"]
+        lines += [f"    {bank}: chosen = found_{bank};" for bank in banks[:-1]]
+        lines += [f"    default: chosen = found_{tiling.banks - 1};", "  endcase"]
+    lines += [f"  assign RD_DATA = {'chosen' if tiling.banks > 1 else 'found_0'};", "endmodule", ""]
     return "\n".join(lines)
 
 
@@ -84,12 +115,12 @@ def _instance(macro: Macro, bank: int, column: int, low: int) -> str:
     high = low + macro.width - 1
     pins = {
         "A_CLK": "clk",
-        "A_MEN": f"enable_{bank}",
-        "A_WEN": f"enable_{bank} & write",
-        "A_REN": f"enable_{bank} & ~write",
+        "A_MEN": f"write_{bank} | read_{bank}",
+        "A_WEN": f"write_{bank}",
+        "A_REN": f"read_{bank}",
         "A_ADDR": "row",
         "A_DIN": f"word[{high}:{low}]",
-        "A_DOUT": f"read_{bank}[{high}:{low}]",
+        "A_DOUT": f"found_{bank}[{high}:{low}]",
     }
     if macro.bit_mask:
         pins[macro.bit_mask] = f"{{{macro.width}{{1'b1}}}}"

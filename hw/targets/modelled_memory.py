@@ -94,6 +94,12 @@ def write_liberty(macro: Macro, path: Path, scaling: Scaling) -> Path:
         f"library({macro.cell}) {{",
         '  delay_model : table_lookup; time_unit : "1ns"; voltage_unit : "1V"; current_unit : "1uA";',
         '  leakage_power_unit : "1nW"; pulling_resistance_unit : "1kohm"; capacitive_load_unit(1, pf);',
+        *(f"  {kind}_threshold_pct_{edge} : 50;" for kind in ("input", "output") for edge in ("rise", "fall")),
+        *(
+            f"  slew_{end}_threshold_pct_{edge} : {pct};"
+            for end, pct in (("lower", 20), ("upper", 80))
+            for edge in ("rise", "fall")
+        ),
         f"  nom_process : 1; nom_voltage : {scaling.voltage:g}; nom_temperature : 25;",
         *(
             f"  type({kind}) {{ base_type : array; data_type : bit; bit_width : {bits}; bit_from : {bits - 1}; bit_to : 0; downto : true; }}"

@@ -57,8 +57,6 @@ class WireLoad:
 
     name: str
     fanout_pf: tuple[tuple[int, float], ...]
-    slope_pf: float
-    """Per fanout beyond the last entry."""
     source: str
 
 

@@ -6,7 +6,7 @@ from hw.targets.process import WireLoad
 
 # Fanout-1 and fanout-5 nets of a routed 180 nm block: about 30 um per sink at 0.2 fF/um, the middle of what Liberty files
 # with wire loads (IHP SG13G2's "10k" to "50k" tables: 4 to 14 fF per sink) state.
-STAND_IN = WireLoad("stand-in", ((1, 0.008), (5, 0.045), (20, 0.190)), 0.010, "the library has none: 8 fF per sink assumed")
+STAND_IN = WireLoad("stand-in", ((1, 0.008), (5, 0.045), (20, 0.190)), "the library has none: 8 fF per sink assumed")
 
 
 def read_wire_loads(library: Library) -> tuple[tuple[float, WireLoad], ...]:
@@ -25,4 +25,4 @@ def read_wire_loads(library: Library) -> tuple[tuple[float, WireLoad], ...]:
 def _wire_load(group: Group, library: Group) -> WireLoad:
     per_length_pf = group.number("capacitance") * capacitance_unit_pf(library)
     points = tuple((int(entry[0]), float(entry[1]) * per_length_pf) for entry in group.complex["fanout_length"])
-    return WireLoad(group.name, points, group.number("slope") * per_length_pf, f"wire_load {group.name} of {library.name}")
+    return WireLoad(group.name, points, f"wire_load {group.name} of {library.name}")
