@@ -1,12 +1,16 @@
 """The testbench of the matrix-vector core with FINN's unit in its place: `python -m hw.finn_flow.simulate`."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from amaranth import UnusedElaboratable
 
+from designs.layer_table import LinearLayer
 from hw.finn_flow.generate import generate_mvau
 from hw.finn_flow.matrix_vector import FinnMatrixVector
+from hw.plan.folding import Folding
 from rtl_sim.runner import BlockResult, block_variants, run_testbench
 from rtl_sim.tb_matrix_vector import __name__ as testbench
 
@@ -16,10 +20,20 @@ DEFAULT_FOLDER = Path("out/rtl_sim/finn")
 
 def simulate_core(variant: str, folder: Path = DEFAULT_FOLDER, *, stall: str = "") -> BlockResult:
     """Put FINN's unit for one variant of rtl_sim.tb_matrix_vector to that testbench: same vectors, same rate asked."""
-    core = block_variants(BLOCK)[variant]()
-    unit = FinnMatrixVector(core.layer, core.folding)
-    files = generate_mvau(core.layer, core.folding, folder / "units" / variant).files
+    layer, folding = sizes(variant)
+    unit = FinnMatrixVector(layer, folding)
+    files = generate_mvau(layer, folding, folder / "units" / variant).files
     return run_testbench(testbench, variant, stall=stall, folder=folder, stand_in=unit, sources=files)
+
+
+def sizes(variant: str) -> tuple[LinearLayer, Folding]:
+    """What a variant of the testbench asks of a core."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusedElaboratable)  # our own core is made to be asked, not built
+        core = block_variants(BLOCK)[variant]()
+        asked = core.layer, core.folding
+        del core
+    return asked
 
 
 def main(

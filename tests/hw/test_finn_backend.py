@@ -16,7 +16,7 @@ from hw.finn_flow.unit import LANES_MAX, generated_weight, lanes, port_widths
 from hw.plan.folding import Folding, fold
 from rtl_sim.harness import simulate
 from rtl_sim.random_parameters import random_parameters, random_samples
-from rtl_sim.verilator import VerilatorError, run_verilator
+from rtl_sim.verilator import VerilatorError, run_logged, verilator_environment
 
 finn = pytest.importorskip("finn", reason="finn-plus is not installed; run `make setup`")
 
@@ -58,10 +58,11 @@ def test_verilator_finds_nothing_in_finn_files_beyond_the_listed_waivers(tmp_pat
     for layer in linear_layers(design):
         generate_mvau(layer, folding[layer.name], tmp_path)
     waivers, sources = write_waivers(design, tmp_path), [path.name for path in finn_files(design, tmp_path)]
-    lint = ["--lint-only", "-Wall", "--top-module", "finn_block0_contract"]
-    run_verilator([*lint, waivers.name, *sources], tmp_path)
+    lint = ["verilator", "--lint-only", "-Wall", "--top-module", "finn_block0_contract"]
+    log, environment = tmp_path / "lint.log", verilator_environment()
+    run_logged([*lint, waivers.name, *sources], tmp_path, log, environment)
     with pytest.raises(VerilatorError):
-        run_verilator([*lint, *sources], tmp_path)
+        run_logged([*lint, *sources], tmp_path, log, environment)
 
 
 @pytest.mark.finn
