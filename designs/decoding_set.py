@@ -1,5 +1,7 @@
 """DecodingSet: the digitised recording and its labelled windows, the file at which training and hardware meet."""
 
+import zipfile
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -83,5 +85,5 @@ class DecodingSet:
         try:
             with np.load(path, allow_pickle=False) as found:
                 return DecodingSet(**{field.name: found[field.name] for field in fields(DecodingSet)})
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DecodingSetError(f"{path.name}: not a readable decoding set ({error}); prepare it again") from error

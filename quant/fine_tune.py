@@ -23,10 +23,10 @@ Teacher = Callable[[Tensor], Tensor]
 class QatSettings:
     """How to fine-tune. Rates are relative: a tensor moves by `learning_rate` times its own size per step."""
 
-    epochs: int = 16
+    epochs: int = 12
     batch: int = 128
-    learning_rate: float = 0.01
-    range_rate: float = 0.01
+    learning_rate: float = 0.005
+    range_rate: float = 0.003
     """Step of the clipping ranges, in octaves."""
     smoothing: float = 0.1
     teaching: float = 0.5

@@ -17,7 +17,7 @@ from designs.decoding_set import DecodingSet, DecodingSetError
 from designs.schema import Design, DesignError
 from models.checkpoint import CheckpointError, load_checkpoint, save_tensors
 from models.metrics import Metric, accuracy, macro_f1, write_metrics
-from models.train import CHECKPOINT, DECODING_SET, METRICS, bound_threads
+from models.train import CHECKPOINT, DECODING_SET, METRICS
 from quant.calibrate import calibrate, from_float
 from quant.check_export import check_export
 from quant.export_qonnx import export_qonnx
@@ -102,13 +102,15 @@ def export_and_check(model: QuantInd, windows: IntegerWindows, found: DecodingSe
 
 def save_trace(trace: Trace, label: np.ndarray, test_window: np.ndarray, path: Path) -> None:
     """Brevitas' integers by boundary in their narrowest type, labels and indices into the decoding set; complete or absent."""
-    narrow = {
-        name: values.astype(np.result_type(np.min_scalar_type(values.min()), np.min_scalar_type(values.max())))
-        for name, values in trace.items()
-    }
+    narrow = {name: values.astype(_narrowest(values)) for name, values in trace.items()}
     partial = path.with_suffix(".partial.npz")
     np.savez_compressed(partial, **narrow, test_label=label, test_window=test_window)
     partial.replace(path)
+
+
+def _narrowest(values: np.ndarray) -> np.dtype:
+    kinds = (np.uint8, np.int8, np.uint16, np.int16, np.int32, np.int64)
+    return np.dtype(next(kind for kind in kinds if np.iinfo(kind).min <= values.min() and values.max() <= np.iinfo(kind).max))
 
 
 def _accuracy(label: torch.Tensor, decided: torch.Tensor) -> float:
@@ -160,7 +162,7 @@ def command(
     calibrated decoder is exported as it is. Exit codes: 0 good, 1 the export is not exact, 2 wrong use or input.
     """
     console = Console(stderr=True)
-    bound_threads()
+    torch.set_num_threads(1)  # layers this small gain nothing from more, and waiting threads cost
     settings = replace(QatSettings(seed=seed), **({} if epochs is None else {"epochs": epochs}))
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
 

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import time
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -35,7 +37,7 @@ def read_trace(path: Path, design: Design) -> Trace:
     try:
         with np.load(path, allow_pickle=False) as found:
             trace = {name: found[name] for name in found.files if not name.startswith("test_")}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise TraceError(f"{path}: not a readable trace ({str(error)[:80]}); run python -m quant.train_qat again") from error
     tokens = trace.get("tokens")
     if tokens is None or tokens.ndim != 3 or tokens.shape[1:] != window or not len(tokens):
