@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import cocotb
+import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
@@ -65,10 +66,11 @@ class Decoder:
         self.sample_cycles: list[int] = []
         self.decision_cycles: list[int] = []
 
-    async def start(self) -> None:
-        """Clock and reset."""
+    async def start(self, *, clock: bool = True) -> None:
+        """Clock, unless it runs already, and reset."""
         dut = self._dut
-        cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
+        if clock:
+            cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
         for port in ("s_axis_tvalid", "s_axis_tdata", "m_axis_tready", "load_tvalid", "load_tdata", "armed"):
             getattr(dut, port).value = 0
         dut.rst.value = 1
@@ -133,17 +135,28 @@ def first_difference(found: dict[str, list[int]], expected: Trace) -> str:
     return ""
 
 
+async def loaded_decoder(dut: Any, ind: Ind, stall: stalls.Stall, *, clock: bool = True) -> Decoder:
+    """The decoder after reset, its weights in place."""
+    design, parameters = case(ind.design.name)
+    decoder = Decoder(dut, design, stall)
+    await decoder.start(clock=clock)
+    if not int(dut.loaded.value):
+        await decoder.load(load_frames(parameters, fold(design)))
+    assert int(dut.loaded.value)
+    return decoder
+
+
+def samples_of(design: Design) -> np.ndarray:
+    return random_samples(design, tokens=design.model.tokens + WINDOWS - 1, seed=3)
+
+
 @cocotb.test()
 @cocotb.parametrize(stall=stalls.ALL)
 async def every_tap_equals_the_golden_model(dut, stall):
     ind = block_under_test(VARIANTS)
     design, parameters = case(ind.design.name)
-    samples = random_samples(design, tokens=design.model.tokens + WINDOWS - 1, seed=3)
-    decoder = Decoder(dut, design, stall)
-    await decoder.start()
-    if not int(dut.loaded.value):
-        await decoder.load(load_frames(parameters, fold(design)))
-    assert int(dut.loaded.value)
+    samples = samples_of(design)
+    decoder = await loaded_decoder(dut, ind, stall)
     await decoder.decode(samples.reshape(-1).tolist(), WINDOWS * design.model.outputs)
     golden = trace_samples(samples, parameters)
     assert not first_difference(decoder.seen, golden)
@@ -152,15 +165,23 @@ async def every_tap_equals_the_golden_model(dut, stall):
 
 
 @cocotb.test()
-async def decisions_come_within_the_cycle_budget(dut):
+async def a_reset_on_the_way_starts_over(dut):
     ind = block_under_test(VARIANTS)
     design, parameters = case(ind.design.name)
-    samples = random_samples(design, tokens=design.model.tokens + WINDOWS - 1, seed=3)
-    decoder = Decoder(dut, design, stalls.never)
-    await decoder.start()
-    if not int(dut.loaded.value):
-        await decoder.load(load_frames(parameters, fold(design)))
+    samples = samples_of(design)
+    interrupted = await loaded_decoder(dut, ind, stalls.never)
+    await interrupted.decode(samples.reshape(-1).tolist(), design.model.outputs + 1)
+    decoder = await loaded_decoder(dut, ind, stalls.never, clock=False)
     await decoder.decode(samples.reshape(-1).tolist(), WINDOWS * design.model.outputs)
+    assert not first_difference(decoder.seen, trace_samples(samples, parameters))
+
+
+@cocotb.test()
+async def decisions_come_within_the_cycle_budget(dut):
+    ind = block_under_test(VARIANTS)
+    design, _ = case(ind.design.name)
+    decoder = await loaded_decoder(dut, ind, stalls.never)
+    await decoder.decode(samples_of(design).reshape(-1).tolist(), WINDOWS * design.model.outputs)
     intervals = [later - sooner for sooner, later in pairwise(decoder.decision_cycles)]
     dut._log.info("cycles per decision %s", intervals)
     dut._log.info("cycles from last sample to decision %s", decoder.decision_cycles[-1] - decoder.sample_cycles[-1])

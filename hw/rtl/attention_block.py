@@ -39,9 +39,9 @@ class AttentionBlock(wiring.Component):
     ):
         self.design = design = parameters.design
         shape, model = shape_of(design.quant.stream), design.model
-        choices = {"core": core, "words": words}
         self.query, self.key, self.value, self.project = (
-            Linear(f"block{block}_{name}", parameters, folding, **choices) for name in ("query", "key", "value", "project")
+            Linear(f"block{block}_{name}", parameters, folding, core=core, words=words)
+            for name in ("query", "key", "value", "project")
         )
         self.attention = LinearAttention(design, folding[f"block{block}_attention"], parameters.attention[block])
         self.fork = Fork(shape, ("to_query", "to_key", "to_value", "to_residual"))

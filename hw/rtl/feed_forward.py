@@ -38,9 +38,8 @@ class FeedForward(wiring.Component):
     ):
         self.design = design = parameters.design
         shape = shape_of(design.quant.stream)
-        choices = {"core": core, "words": words}
-        self.expand = Linear(f"block{block}_expand", parameters, folding, **choices)
-        self.contract = Linear(f"block{block}_contract", parameters, folding, **choices)
+        self.expand = Linear(f"block{block}_expand", parameters, folding, core=core, words=words)
+        self.contract = Linear(f"block{block}_contract", parameters, folding, core=core, words=words)
         self.fork = Fork(shape, ("to_expand", "to_residual"))
         self.buffer = WindowBuffer(shape, TOKENS_IN_FLIGHT * design.model.embed_dim)
         self.residual = Residual(design.quant.stream)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -30,6 +31,7 @@ class Ind(wiring.Component):
 
     parameters: shifts are built in; weights, biases, positions and token shifts are in the memories from power-up with
     `preloaded`, and come through the load port without. matrix_vector: makes a dense layer's core from (layer, folding).
+    loadable: without it there is no load port and the weights stay what `preloaded` made them: smaller, for prototypes.
     taps: show every stream of designs.layer_table as wires `tap_<stream>_payload`, `_valid` and `_ready`, for simulation.
     """
 
@@ -41,25 +43,33 @@ class Ind(wiring.Component):
         folding: Mapping[str, Folding] | None = None,
         matrix_vector: MatrixVectorFactory = MatrixVector,
         preloaded: bool = True,
+        loadable: bool = True,
         taps: bool = True,
     ):
         if parameters.design != design:
             raise DesignError(f"{design.name}: the parameters are of {parameters.design.name}; use the ones of this design")
-        self.design, self._taps = design, taps
+        if not (preloaded or loadable):
+            raise DesignError(
+                f"{design.name}: weights that are neither preloaded nor loadable never come; allow one of the two"
+            )
+        self.design, self._loadable, self._taps = design, loadable, taps
         self.folding = folding = dict(folding) if folding is not None else fold(design)
         check_folding(design, folding)
         words = load_words(parameters, folding) if preloaded else {}
-        choices = {"core": matrix_vector, "words": words}
         self.load_port = LoadPort(regions(design, folding), preloaded=preloaded)
         self.tokenizer = Tokenizer(
             design.tokenizer, find_region(design, folding, "token_shift"), init=words.get("token_shift", ())
         )
-        self.embed = Linear("embed", parameters, folding, **choices)
+        self.embed = Linear("embed", parameters, folding, core=matrix_vector, words=words)
         self.token_memory = TokenMemory(parameters, folding, words=words.get("position", ()))
-        self.attentions = [AttentionBlock(i, parameters, folding, **choices) for i in range(design.model.layers)]
-        self.feed_forwards = [FeedForward(i, parameters, folding, **choices) for i in range(design.model.layers)]
+        self.attentions = [
+            AttentionBlock(i, parameters, folding, core=matrix_vector, words=words) for i in range(design.model.layers)
+        ]
+        self.feed_forwards = [
+            FeedForward(i, parameters, folding, core=matrix_vector, words=words) for i in range(design.model.layers)
+        ]
         self.mean_pool = MeanPool(design, shift=parameters.mean_shift)
-        self.readout = Linear("readout", parameters, folding, **choices)
+        self.readout = Linear("readout", parameters, folding, core=matrix_vector, words=words)
         self.argmax = Argmax(design)
         super().__init__(
             {
@@ -83,9 +93,9 @@ class Ind(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.load_port, m.submodules.tokenizer, m.submodules.embed = self.load_port, self.tokenizer, self.embed
+        m.submodules.tokenizer, m.submodules.embed = self.tokenizer, self.embed
         m.submodules.token_memory = self.token_memory
-        chain = [self.tokenizer, self.embed, self.token_memory]
+        chain: list[Any] = [self.tokenizer, self.embed, self.token_memory]
         for i, (attention, feed_forward) in enumerate(zip(self.attentions, self.feed_forwards, strict=True)):
             m.submodules[f"block{i}_attention"], m.submodules[f"block{i}_feed_forward"] = attention, feed_forward
             chain += [attention, feed_forward]
@@ -93,25 +103,34 @@ class Ind(wiring.Component):
         chain += [self.mean_pool, self.readout, self.argmax]
         for source, sink in pairwise(chain):
             wiring.connect(m, source.o, sink.i)
-        for block in chain:
-            if hasattr(block, "bus"):
-                wiring.connect(m, self.load_port.bus, block.bus)
         self._connect_ports(m)
+        if self._loadable:
+            self._connect_load_port(m, chain)
+        else:
+            m.d.comb += self.loaded.eq(1)
         if self._taps:
             self._show_taps(m)
         return m
 
     def _connect_ports(self, m: Module) -> None:
-        samples, load, decisions = self.tokenizer.i, self.load_port, self.argmax.o
+        samples, decisions = self.tokenizer.i, self.argmax.o
         m.d.comb += [
             samples.payload.eq(self.s_axis_tdata[: self.design.tokenizer.sample.bits].as_signed()),
-            samples.valid.eq(self.s_axis_tvalid & load.loaded),
-            self.s_axis_tready.eq(samples.ready & load.loaded),
+            samples.valid.eq(self.s_axis_tvalid & self.loaded),
+            self.s_axis_tready.eq(samples.ready & self.loaded),
             self.m_axis_tdata.eq(decisions.payload.value),
             self.m_axis_tuser.eq(decisions.payload.decision),
             self.m_axis_tlast.eq(decisions.payload.last),
             self.m_axis_tvalid.eq(decisions.valid),
             decisions.ready.eq(self.m_axis_tready),
+        ]
+
+    def _connect_load_port(self, m: Module, chain: list[wiring.Component]) -> None:
+        m.submodules.load_port = load = self.load_port
+        for block in chain:
+            if hasattr(block, "bus"):
+                wiring.connect(m, load.bus, block.bus)
+        m.d.comb += [
             load.i.payload.eq(self.load_tdata),
             load.i.valid.eq(self.load_tvalid),
             self.load_tready.eq(load.i.ready),
