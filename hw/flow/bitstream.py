@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from quant.golden.read_qonnx import read_qonnx
-
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.step import CheckFailed, Result, Step, WrongInput, say
-from hw.flow.tool import LOG, Tool, ToolError, run_tool
+from hw.flow.tool import Tool, ToolError, run_tool
 from hw.report.metric import Metric
 from hw.targets.board import Board, Prototype, find_board, fit_to_board
+from quant.golden.read_qonnx import read_qonnx
 
 NAME = "prototype"
 UTILISATION = re.compile(r"Info:\s+(\w+):\s+(\d+)\s*/\s*(\d+)\s")
@@ -48,7 +47,11 @@ class Bitstream(Step):
         prototype = Prototype(fitted, read_qonnx(files[Kind.QONNX], fitted), board)
         say("elaborating")
         plan = board.platform().prepare(
-            prototype, NAME, nextpnr_opts=f"--seed {board.seed} --report {NAME}.report.json", **{"yosys_opts": "-q"}
+            prototype,
+            NAME,
+            nextpnr_opts=f"--seed {board.seed} --report {NAME}.report.json",
+            script_after_read="\n".join(board.after_read),
+            synth_opts=board.synth_opts,
         )
         plan.extract(folder)
         _build(folder, board, design)
@@ -71,9 +74,8 @@ def _build(folder: Path, board: Board, design: Design) -> None:
                 f"{design.name}: does not fit {board.name} ({board.device}): {short}; take a larger board or a smaller design"
             ) from None
         if missed := [line for line in lines if "FAIL at" in line and line.startswith(("ERROR", "Warning"))]:
-            raise CheckFailed(
-                f"{design.name}: {board.name}: {missed[-1].split(':', 1)[1].strip()}; see {folder / LOG}"
-            ) from None
+            reason = missed[-1].split(":", 1)[1].strip()
+            raise CheckFailed(f"{design.name}: {board.name}: {reason}; take another seed or a slower clock") from None
         raise error
 
 

@@ -7,12 +7,11 @@ bits). A decision is ``0xD5``, the class, and every readout value as four little
 from collections.abc import Iterator
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.number_format import IntFormat
-from hw.rtl.uart import ByteSerializer
 
 DECISION_MARK = 0xD5
 
@@ -88,29 +87,31 @@ class SampleReceiver(wiring.Component):
 class DecisionSender(wiring.Component):
     """Readout values and the class -> decision bytes.
 
-    i: stream of (value, class, last), one readout value per transfer; the class counts on the last.  o: stream of bytes.
-    Values wait in registers until the class is known, so the mark and the class go first.
+    i: stream of (value in `readout` format, class, last), one value per transfer; the class counts on the last.  o: stream of
+    bytes. Values wait in registers until the class is known, so the mark and the class go first.
     """
 
-    def __init__(self, *, outputs: int):
-        self.outputs = outputs
-        payload = data.StructLayout({"value": signed(32), "decision": 8, "last": 1})
+    def __init__(self, *, outputs: int, readout: IntFormat):
+        self.outputs, self._shape = outputs, signed(readout.bits)
+        payload = data.StructLayout({"value": self._shape, "decision": 8, "last": 1})
         super().__init__({"i": In(stream.Signature(payload)), "o": Out(stream.Signature(8))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.bytes = serializer = ByteSerializer(count=2 + 4 * self.outputs)
-        values, full = Signal(32 * self.outputs), Signal()
-        decision = Signal(8)
-        m.d.comb += [
-            self.i.ready.eq(~full),
-            serializer.i.valid.eq(full),
-            serializer.i.payload.eq(Cat(Const(DECISION_MARK, 8), decision, values)),
-        ]
-        wiring.connect(m, serializer.o, wiring.flipped(self.o))
+        values = Signal(data.ArrayLayout(self._shape, self.outputs))
+        decision, full, index = Signal(8), Signal(), Signal(range(2 + 4 * self.outputs))
+        packet = Cat(Const(DECISION_MARK, 8), decision, *(_extended(value) for value in values))
+        m.d.comb += [self.i.ready.eq(~full), self.o.valid.eq(full), self.o.payload.eq(packet.word_select(index, 8))]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [values.eq(Cat(values[32:], self.i.payload.value)), decision.eq(self.i.payload.decision)]
-            m.d.sync += full.eq(self.i.payload.last)
-        with m.If(serializer.i.valid & serializer.i.ready):
-            m.d.sync += full.eq(0)
+            m.d.sync += [values.eq(Cat(Value.cast(values)[len(values[0]) :], self.i.payload.value))]
+            m.d.sync += [decision.eq(self.i.payload.decision), full.eq(self.i.payload.last)]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += index.eq(index + 1)
+            with m.If(index == 2 + 4 * self.outputs - 1):
+                m.d.sync += [index.eq(0), full.eq(0)]
         return m
+
+
+def _extended(value: Value) -> Value:
+    """A signed value of up to 32 bits with its sign repeated up to bit 31."""
+    return Cat(value, value[-1].replicate(32 - len(value)))

@@ -10,7 +10,7 @@ from hw.rtl.payloads import shape_of, vector_of
 from hw.rtl.replay import MemoryReplay, RegisterReplay
 
 REGISTER_INPUTS_MAX = 64
-"""Longer input vectors are kept in a memory."""
+"""Longer input vectors are kept in a memory: in silicon, registers cost less than the smallest macro up to here."""
 
 
 def matrix_vector_signature(layer: LinearLayer, folding: Folding) -> wiring.Signature:
@@ -40,8 +40,8 @@ class MatrixVector(wiring.Component):
     latency_cycles = 2
     """From the last word of a vector to the first sums when there is one fold."""
 
-    def __init__(self, layer: LinearLayer, folding: Folding):
-        self.layer, self.folding = layer, folding
+    def __init__(self, layer: LinearLayer, folding: Folding, *, register_inputs_max: int = REGISTER_INPUTS_MAX):
+        self.layer, self.folding, self._register_inputs_max = layer, folding, register_inputs_max
         super().__init__(matrix_vector_signature(layer, folding))
 
     def elaborate(self, platform: object) -> Module:
@@ -49,11 +49,7 @@ class MatrixVector(wiring.Component):
         layer, pe, simd = self.layer, self.folding.pe, self.folding.simd
         steps = layer.inputs // simd
         size = {"payload": vector_of(layer.input, simd), "words": steps, "times": layer.outputs // pe}
-        if layer.inputs > REGISTER_INPUTS_MAX:
-            x = MemoryReplay(**size)
-        else:
-            # a layer that works once per decision has time to wait for its next vector
-            x = RegisterReplay(**size, banks=1 if layer.tokens == 1 else 2)
+        x = (MemoryReplay if layer.inputs > self._register_inputs_max else RegisterReplay)(**size)
         m.submodules.replay = x
         wiring.connect(m, wiring.flipped(self.i), x.i)
 

@@ -1,6 +1,6 @@
 """A plain UART: 8 data bits, no parity, one stop bit, least significant bit first."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -56,25 +56,4 @@ class UartTransmitter(wiring.Component):
             m.d.sync += timer.eq(timer - 1)
         with m.Else():
             m.d.sync += [timer.eq(self.divisor - 1), bits.eq(bits - 1), frame.eq(Cat(frame[1:], Const(1, 1)))]
-        return m
-
-
-class ByteSerializer(wiring.Component):
-    """Words of `count` bytes -> bytes, lowest byte first. i: stream of 8 * count bits. o: stream of bytes."""
-
-    def __init__(self, *, count: int):
-        self.count = count
-        super().__init__({"i": In(stream.Signature(8 * count)), "o": Out(stream.Signature(8))})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        index, held, busy = Signal(range(self.count)), Signal(8 * self.count), Signal()
-        lanes = Array(held.word_select(i, 8) for i in range(self.count))
-        m.d.comb += [self.i.ready.eq(~busy), self.o.valid.eq(busy), self.o.payload.eq(lanes[index])]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [held.eq(self.i.payload), busy.eq(1), index.eq(0)]
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += index.eq(index + 1)
-            with m.If(index == self.count - 1):
-                m.d.sync += busy.eq(0)
         return m

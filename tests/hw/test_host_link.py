@@ -6,11 +6,11 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from designs.number_format import INT12
+from designs.number_format import INT12, IntFormat
 from hw.rtl.host_link import DecisionSender, SampleReceiver, decode_decisions, encode_samples
 from hw.rtl.uart import UartReceiver, UartTransmitter
 
-CHANNELS, DIVISOR = 3, 5
+CHANNELS, DIVISOR, READOUT = 3, 5, IntFormat(19)
 
 
 def run(module, *processes):
@@ -70,12 +70,12 @@ def test_a_lost_byte_spoils_one_frame_and_no_more(lost):
 def test_decisions_arrive_as_decided(lines):
     m = Module()
     outputs = 4
-    m.submodules.sender = sender = DecisionSender(outputs=outputs)
+    m.submodules.sender = sender = DecisionSender(outputs=outputs, readout=READOUT)
     m.submodules.transmitter = transmitter = UartTransmitter(divisor=DIVISOR)
     m.submodules.receiver = receiver = UartReceiver(divisor=DIVISOR)
     wiring.connect(m, sender.o, transmitter.i)
     m.d.comb += receiver.rx.eq(transmitter.tx)
-    decisions = [(i % outputs, [-(2**31), 2**31 - 1, i, -i]) for i in range(lines)]
+    decisions = [(i % outputs, [READOUT.min, READOUT.max, i, -i]) for i in range(lines)]
     received = bytearray()
 
     async def send(ctx):
