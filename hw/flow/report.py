@@ -83,5 +83,5 @@ def _notes(design: Design, files: Files) -> tuple[str, ...]:
     process = find_process(design.hardware.target)
     found = [process.note] if process.note else []
     if process.memory_model:
-        found.append(f"Memories of {process.name} are no real macros but a model: {process.memory_model}")
+        found.append(f"{process.name}: {process.memory_model}")
     return tuple(found)

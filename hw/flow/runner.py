@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import os
+import resource
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -156,7 +157,7 @@ def _run(step: Step, design: Design, given: Files, folder: Path, display: Displa
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         started_with.write_text(key)
-    started = time.monotonic()
+    started, cpu_started = time.monotonic(), _cpu_s()
     with display.running(step.name) as line, PeakMemory() as peak:
         listen(line)
         try:
@@ -170,6 +171,7 @@ def _run(step: Step, design: Design, given: Files, folder: Path, display: Displa
     wall_s = time.monotonic() - started
     measured = (
         Metric(f"wall_s__{step.name}", round(wall_s, 2), "s", "none", "measured while the step ran"),
+        Metric(f"cpu_s__{step.name}", round(_cpu_s() - cpu_started, 2), "s", "none", "processor time of all its processes"),
         Metric(f"peak_memory_mib__{step.name}", round(peak.mib, 1), "MiB", "none", "resident memory of all processes, sampled"),
     )
     _check_made(step, result)
@@ -194,6 +196,12 @@ def _run(step: Step, design: Design, given: Files, folder: Path, display: Displa
     display.made(step.name, wall_s, peak.mib, result.failures)
     files = {kind: folder / path.relative_to(partial) for kind, path in result.files.items()}
     return Made(files, metrics, result.failures, tuple(line.warnings))
+
+
+def _cpu_s() -> float:
+    """Processor time of this process and of all it has waited for."""
+    found = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in found)
 
 
 def _point_to(failed: Path, partial: Path, error: Exception) -> None:

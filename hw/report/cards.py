@@ -14,7 +14,7 @@ def cards(results: Results) -> tuple[Card, ...]:
 
 
 def _accuracy(results: Results) -> list[Card]:
-    rows = (("float", "accuracy__float"), ("quantized in training", "accuracy__qat"), ("integer", "accuracy__integer"))
+    rows = (("float", "accuracy__float"), ("QAT", "accuracy__qat"), ("integer", "accuracy__integer"))
     return [
         Card(f"accuracy, {name}", percent(metric.value), note=metric.origin)
         for name, key in rows
@@ -36,16 +36,16 @@ def _silicon(results: Results) -> list[Card]:
     found = []
     power, area = results.get("power__total_uw"), results.get("area__total_um2")
     if power is not None:
-        found.append(Card("power at the real-time rate", number(power.value), "uW", "highest of three figures, see below"))
+        found.append(Card("power, real time", number(power.value), "uW", "the highest of three figures"))
     heating = results.get("tissue_heating_degc")
     if heating is not None:
         verdict = "good" if heating.value < TISSUE_BUDGET_DEGC else "bad"
         found.append(Card("tissue heating", number(heating.value, 2), "\u00b0C", heating.origin, verdict))
     if area is not None:
-        found.append(Card("cell and memory area", f"{area.value / 1e6:.3f}", "mm\u00b2", "before placement"))
+        found.append(Card("area", f"{area.value / 1e6:.3f}", "mm\u00b2", "cells and memories before placement"))
     energy = results.get("energy_per_decision_nj")
     if energy is not None:
-        found.append(Card("energy per decision", number(energy.value), "nJ", energy.origin))
+        found.append(Card("energy per decision", number(energy.value), "nJ", "above idling"))
     latency, limit = results.get("latency_ms"), results.value("latency_budget_ms")
     if latency is not None:
         verdict = "" if limit is None else "good" if latency.value <= limit else "bad"

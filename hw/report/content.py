@@ -62,7 +62,7 @@ def page(
     tokenizer, model, quant = design.tokenizer, design.model, design.quant
     lead = (
         f"{tokenizer.channels} channels at {tokenizer.sample_hz} Hz, {tokenizer.wavelets} wavelets, {model.tokens} tokens of "
-        f"{tokenizer.token_ms} ms, width {model.embed_dim}, {model.layers} layers; weights {quant.weight}, activations "
+        f"{tokenizer.token_ms} ms, width {model.embed_dim}, {model.layers} layer{'s' if model.layers > 1 else ''}; weights {quant.weight}, activations "
         f"{quant.activation}, residual stream {quant.stream}; dense layers by {design.hardware.backend}."
     )
     sections = (
@@ -159,7 +159,7 @@ def _power(results: Results, kinds: Kinds) -> Section | None:
     columns = tuple(f"{level} (uW)" for level in levels)
     table = Table(("block", *columns), tuple(rows), numeric=frozenset(range(1, len(levels) + 1)), sums=True)
     others = tuple(
-        (m.name.removeprefix("power__").removesuffix("_uw").replace("_", " "), f"{number(m.value)} {m.unit}", m.origin)
+        (m.name.removeprefix("power__").removesuffix("_uw").replace("_", " "), f"{number(m.value)} {m.unit}")
         for m in results.metrics
         if m.name.startswith(tuple(f"power__{name}" for name in TOTALS)) or m.name in BESIDE_POWER
     )
@@ -168,7 +168,7 @@ def _power(results: Results, kinds: Kinds) -> Section | None:
         "The headline is the high figure."
     )
     pictures = (Picture("power", "power per block, high figure", plots.breakdown(kinds, "uW")),) if kinds else ()
-    facts = Table(("", "value", "origin"), others, numeric=frozenset({1}))
+    facts = Table(("also", "value"), others, numeric=frozenset({1}))
     return Section("Power", (text, f"Source: {total.origin}."), pictures, (table, facts))
 
 
@@ -201,8 +201,8 @@ def _area(results: Results, kinds: Kinds) -> Section | None:
     pictures = (Picture("area", "area per block", plots.breakdown(thousands, "1000 um\u00b2")),) if kinds else ()
     found = [m for name in BESIDE_AREA if (m := results.get(name)) is not None]
     facts = Table(
-        ("", "value", "origin"),
-        tuple((m.name.replace("_", " "), f"{number(m.value, 4)} {m.unit}".strip(), m.origin) for m in found),
+        ("also", "value"),
+        tuple((m.name.replace("_", " "), f"{number(m.value, 4)} {m.unit}".strip()) for m in found),
         numeric=frozenset({1}),
     )
     return Section("Area", (f"Cells and memories before placement. Source: {total.origin}.",), pictures, (table, facts))
@@ -226,16 +226,18 @@ def _layers(design: Design) -> Section:
 
 
 def _time(results: Results) -> Section | None:
-    seconds, memory = results.matching(r"wall_s__(\w+)"), results.matching(r"peak_memory_mib__(\w+)")
+    seconds = results.matching(r"wall_s__(\w+)")
     if not seconds:
         return None
-    rows = [
-        (name, f"{metric.value:.1f}", number(memory[name].value) if name in memory else "") for name, metric in seconds.items()
-    ]
-    rows.append(("total", f"{sum(metric.value for metric in seconds.values()):.1f}", ""))
+    columns = (seconds, results.matching(r"cpu_s__(\w+)"), results.matching(r"peak_memory_mib__(\w+)"))
+    rows = [(name, *(f"{column[name].value:.1f}" if name in column else "" for column in columns)) for name in seconds]
+    wall, cpu = (sum(metric.value for metric in column.values()) for column in columns[:2])
+    rows.append(("total", f"{wall:.1f}", f"{cpu:.1f}", ""))
     text = "When the step last ran; a step whose inputs have not changed is re-used."
-    table = Table(("step", "s", "peak memory (MiB)"), tuple(rows), numeric=frozenset({1, 2}), sums=True)
-    return Section("Time and memory of this build", (text,), tables=(table,))
+    header = ("step", "s", "processor s", "peak memory (MiB)")
+    return Section(
+        "Time and memory of this build", (text,), tables=(Table(header, tuple(rows), frozenset({1, 2, 3}), sums=True),)
+    )
 
 
 def _not_modelled(results: Results) -> Section | None:

@@ -191,7 +191,7 @@ def test_time_and_memory_of_each_step_are_metrics(tmp_path: Path) -> None:
     found = {metric.name: metric for metric in read_metrics(tmp_path / "metrics.json")}
     assert set(found) == {
         "export__bytes",
-        *(f"{what}__{step}" for what in ("wall_s", "peak_memory_mib") for step in ("export", "measure")),
+        *(f"{what}__{step}" for what in ("wall_s", "cpu_s", "peak_memory_mib") for step in ("export", "measure")),
     }
     assert found["peak_memory_mib__export"].value > 1
 
