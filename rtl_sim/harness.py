@@ -169,7 +169,12 @@ def measure_latency(
         raise HarnessError(f"{design.name}: the stream for the latency is too short for one decision")
     place = folder / "latency"
     write_segment(segment, place, top.taps, trace or partial(trace_samples, parameters=parameters))
-    rate = ["--clock-hz", str(design.hardware.clock_khz * 1000), "--samples-per-s", str(tokenizer.sample_hz * tokenizer.channels)]
+    rate = [
+        "--clock-hz",
+        str(design.hardware.clock_khz * 1000),
+        "--samples-per-s",
+        str(tokenizer.sample_hz * tokenizer.channels),
+    ]
     [report] = _run_batch(executable, [segment], [place], rate + _load_option(load, folder), 1)
     shutil.rmtree(place)
     result = _summarise(design, top.taps, [(segment, report)], 1.0)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from designs.layer_table import StreamShape
 from designs.schema import Design
-from rtl_sim.verilator import run_logged, verilator_environment, verilator_root
+from rtl_sim.verilator import build_model, verilator_root
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-MODEL_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "--no-assert", "-Wno-lint", "-Wno-style")
-COMPILER_FLAGS = "-O3 -march=native -fno-stack-protector"
+MODEL_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "-Wno-lint", "-Wno-style")
+FLAGS = ("--no-timing", "-CFLAGS", "-std=c++20", "-CFLAGS", "-I..")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class HarnessTop:
     flags: tuple[str, ...] = ()
     """Further Verilator flags, e.g. the waivers that FINN's SystemVerilog needs."""
     load_port: bool = True
+    optimise: str = "-O3 -march=native"
+    """Compiler flags of the model: the default for whole test sets, -O0 where building takes longer than running."""
 
 
 def build_harness(top: HarnessTop, design: Design, folder: Path) -> Path:
@@ -35,7 +37,7 @@ def build_harness(top: HarnessTop, design: Design, folder: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         header, control = taps_header(top, design), _control_file(top)
         options = _options(top)
-        contents = [header, control, HARNESS.read_text(), COMPILER_FLAGS, *options, str(verilator_root())]
+        contents = [header, control, HARNESS.read_text(), top.optimise, *FLAGS, *options, str(verilator_root())]
         contents += [path.read_text() for path in top.files]
         key = hashlib.sha256("\0".join(contents).encode()).hexdigest()
         executable, built = folder / "model" / "harness", folder / "built"
@@ -45,15 +47,13 @@ def build_harness(top: HarnessTop, design: Design, folder: Path) -> Path:
         (folder / "taps.h").write_text(header)
         (folder / "taps.vlt").write_text(control)
         sources = [str(path.absolute()) for path in top.files]
-        command = ["verilator", *options, "taps.vlt", str(HARNESS), *sources]
-        run_logged(command, folder, folder / "build.log", verilator_environment(optimise=COMPILER_FLAGS))
+        build_model([*options, "taps.vlt", str(HARNESS), *sources], folder, flags=FLAGS, optimise=top.optimise, jobs=2)
         built.write_text(key)
         return executable
 
 
 def _options(top: HarnessTop) -> list[str]:
-    options = ["--cc", "--exe", "--build", "-j", "2", "-Mdir", "model", "--prefix", "Vtop", "-o", "harness"]
-    options += ["--top-module", top.top, *MODEL_FLAGS, "-CFLAGS", "-std=c++20", "-CFLAGS", "-I.."]
+    options = ["-o", "harness", "--top-module", top.top, *MODEL_FLAGS]
     options += [f"-I{path.absolute()}" for path in top.include_folders]
     return options + list(top.flags)
 
@@ -72,7 +72,8 @@ def taps_header(top: HarnessTop, design: Design) -> str:
             raise ValueError(f"{design.name}: tap {tap.name} has {tap.format.bits} bits; the harness compares up to 32")
     names = ", ".join(f'"{tap.name}"' for tap in top.taps)
     rows = [
-        f"    TAP({index}, {tap.name}, {tap.format.bits}, {str(tap.format.signed).lower()})" for index, tap in enumerate(top.taps)
+        f"    TAP({index}, {tap.name}, {tap.format.bits}, {str(tap.format.signed).lower()})"
+        for index, tap in enumerate(top.taps)
     ]
     load = "#define LOAD(name) top.name" if top.load_port else "static CData no_load_port;\n#define LOAD(name) no_load_port"
     return "\n".join(

@@ -19,7 +19,7 @@ from amaranth.lib import wiring
 from rtl_sim.block_verilog import TOP, block_rtlil, write_verilog
 from rtl_sim.stalls import STALLS
 from rtl_sim.variants import VARIANT, Variants
-from rtl_sim.verilator import VerilatorError, run_logged, verilator_environment, verilator_root
+from rtl_sim.verilator import VerilatorError, build_model, run_logged, verilator_environment, verilator_root
 
 ROOT = Path(__file__).parents[1]
 DEFAULT_FOLDER = ROOT / "out" / "rtl_sim"
@@ -114,38 +114,21 @@ def _test_filter(stall: str, test: str) -> str:
 
 def _build(rtlil_text: str, build: Path, waves: bool, sources: Sequence[Path] = ()) -> None:
     """Verilate `rtlil_text` and `sources` in `build`, unless that is what lies there."""
-    options = ["-Wno-lint", "-Wno-style", "--x-assign", "fast", "--x-initial", "unique", "-CFLAGS", "-std=c++20"]
-    options += ["--trace-fst", "--trace-structs"] if waves else []
-    key = hashlib.sha256(
-        "\n".join([rtlil_text, *(path.read_text() for path in sources), *options, str(verilator_root())]).encode()
-    ).hexdigest()
+    import cocotb_tools.config as cocotb
+
+    flags = ("--vpi", "--public-flat-rw", "-CFLAGS", "-std=c++20", *(("--trace-fst", "--trace-structs") if waves else ()))
+    options = ["--top-module", TOP, "-o", "simulation", "--timescale", "1ns/1ps", "--x-assign", "fast", "--x-initial", "unique"]
+    options += ["-Wno-lint", "-Wno-style"]
+    options += ["-LDFLAGS", f"-Wl,-rpath,{cocotb.libs_dir} -L{cocotb.libs_dir} -lcocotbvpi_verilator"]
+    contents = [rtlil_text, *(path.read_text() for path in sources), *options, *flags, str(verilator_root())]
+    key = hashlib.sha256("\n".join(contents).encode()).hexdigest()
     done = build / "built"
     if done.exists() and done.read_text() == key:
         return
     done.unlink(missing_ok=True)
     write_verilog(rtlil_text, build / f"{TOP}.v")
-    import cocotb_tools.config as cocotb
-
-    libraries = cocotb.libs_dir
-    command = [
-        "verilator",
-        "--cc",
-        "--exe",
-        "--build",
-        "-j",
-        "1",
-        "--vpi",
-        "--public-flat-rw",
-        "--prefix",
-        "Vtop",
-        "-Mdir",
-        "model",
-    ]
-    command += ["--top-module", TOP, "-o", "simulation", "--timescale", "1ns/1ps", *options]
-    command += ["-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"]
-    command += [str(cocotb.share_dir / "lib" / "verilator" / "verilator.cpp")]
-    command += [*(str(path.absolute()) for path in sources), f"{TOP}.v"]
-    run_logged(command, build, build / "build.log", verilator_environment(optimise="-O0"))
+    files = [cocotb.share_dir / "lib" / "verilator" / "verilator.cpp", *(path.absolute() for path in sources), f"{TOP}.v"]
+    build_model([*options, *map(str, files)], build, flags=flags, optimise="-O0")
     done.write_text(key)
 
 

