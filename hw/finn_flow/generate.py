@@ -18,6 +18,7 @@ from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.util.basic import qonnx_make_model
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -162,15 +163,17 @@ def _estimate(layer: LinearLayer, folding: Folding, unit: MVAU) -> Estimate:
 
 def table(design: Design, found: tuple[Estimate, ...]) -> Table:
     """The estimates as one row per layer."""
-    title = f"{design.name}: FINN's MVAU on {settings.FPGA_PART}, cycles per decision"
-    shown = Table("layer", "size", "pe x simd", "formats", "FINN cycles", "our plan", "FINN DSP58", "or FINN LUT", title=title)
+    shown = Table(title=f"{design.name}: FINN's MVAU on {settings.FPGA_PART}, cycles per decision", box=SIMPLE_HEAD)
+    for heading in ("layer", "in > out", "vectors", "fold", "formats", "cycles", "plan", "DSP58", "or LUT"):
+        shown.add_column(heading, justify="left" if heading in ("layer", "formats") else "right", no_wrap=True)
     for row in found:
         weight = row.weight if row.weight == row.generated_weight else f"{row.weight} as {row.generated_weight}"
         shown.add_row(
             row.layer,
-            f"{row.inputs} -> {row.outputs} x {row.tokens}",
-            f"{row.pe} x {row.simd}",
-            f"{row.input}, {weight}, {row.acc}",
+            f"{row.inputs} > {row.outputs}",
+            str(row.tokens),
+            f"{row.pe}x{row.simd}",
+            f"{row.input} {weight}",
             str(row.finn_cycles),
             str(row.plan_cycles),
             str(row.finn_dsp),

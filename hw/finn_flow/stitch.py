@@ -40,8 +40,8 @@ def emit_finn(
 ) -> list[Path]:
     """Write the decoder into `folder` with FINN's MVAU in every linear layer.
 
-    Returns [ind.v, ind.il, the library in compile order, one unit per layer, finn_waivers.vlt]: sources for Verilator are
-    those ending in .v, .sv and .vlt. Arguments as in hw.rtl.emit.emit; raises its EmitError.
+    Returns [ind.v, ind.il, ind_waivers.vlt, the library in compile order, one unit per layer, finn_waivers.vlt]: Verilator
+    takes all but ind.il. Arguments as in hw.rtl.emit.emit; raises its EmitError.
     """
     folding = dict(folding) if folding is not None else fold(design)
     for layer in linear_layers(design):
