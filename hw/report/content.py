@@ -60,10 +60,11 @@ def page(
 ) -> Page:
     """The whole report. Sections whose numbers the flow does not make are left out."""
     tokenizer, model, quant = design.tokenizer, design.model, design.quant
+    layers = f"{model.layers} layer{'s' if model.layers > 1 else ''}"
     lead = (
         f"{tokenizer.channels} channels at {tokenizer.sample_hz} Hz, {tokenizer.wavelets} wavelets, {model.tokens} tokens of "
-        f"{tokenizer.token_ms} ms, width {model.embed_dim}, {model.layers} layer{'s' if model.layers > 1 else ''}; weights {quant.weight}, activations "
-        f"{quant.activation}, residual stream {quant.stream}; dense layers by {design.hardware.backend}."
+        f"{tokenizer.token_ms} ms, width {model.embed_dim}, {layers}; weights {quant.weight}, activations {quant.activation}, "
+        f"residual stream {quant.stream}; dense layers by {design.hardware.backend}."
     )
     sections = (
         _notes(notes),
