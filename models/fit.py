@@ -23,16 +23,16 @@ Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 class FitSettings:
     """How to train. An epoch is every training window once, or `windows_per_epoch` of them where there are fewer."""
 
-    epochs: int = 40
+    epochs: int = 30
     batch: int = 64
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 0.05
     smoothing: float = 0.1
     average: float = 0.98
     """Share of the averaged weights that one step keeps."""
-    patience: int = 12
+    patience: int = 10
     """Epochs without a better validation loss after which training stops."""
-    windows_per_epoch: int = 2048
+    windows_per_epoch: int = 256
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 

@@ -19,16 +19,19 @@ from designs.layer_table import macs_per_decision, parameters
 from designs.schema import Design, DesignError
 from models.checkpoint import CheckpointError, save_checkpoint
 from models.datasets.catalogue import recording_for
+from models.emphasis import feature_gains, fold_gains, with_gains
 from models.fit import FitSettings, decide, fit
 from models.ind import Ind
 from models.metrics import Metric, accuracy, macro_f1, write_metrics
 from models.recording import RecordingError, RecordingWarning
 from models.standardise import Standardisation, fit_standardisation
-from models.window_tensors import WindowTensors, seen_tokens, stream_tokens, window_tensors
-from models.windows import decoding_set
+from models.window_tensors import WindowTensors, seen_tokens, stream_tokens, training_session_windows, window_tensors
+from models.windows import decoding_set, spread_tokens
 
 CHECKPOINT, DECODING_SET, METRICS, STATE = "model.safetensors", "decoding_set.npz", "metrics.json", "resume.safetensors"
 THREADS_AT_MOST = 2
+REFIT_BELOW = 1000
+"""Training windows below which every trial counts: validation has its say, then training starts anew with its cues as well."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Trained:
     model: Ind
     standardisation: Standardisation
     parts: dict[str, WindowTensors]
+    held_out: np.ndarray
+    """int64 [validation windows]: what was decided on them before any training saw them."""
     best_epoch: int
 
 
@@ -47,7 +52,7 @@ def device() -> torch.device:
 
 
 def bound_threads() -> None:
-    """Use the cores this process may use, four at most: small layers do not profit from more."""
+    """Use the cores this process may use, two at most: small layers do not profit from more."""
     torch.set_num_threads(min(len(os.sched_getaffinity(0)), THREADS_AT_MOST))
 
 
@@ -74,17 +79,27 @@ def train_ind(
         if progress and bar is not None:
             progress.update(bar, completed=epoch, loss=f"loss {train_loss:.3f}, validation {validation_loss:.3f}")
 
-    state = fit(model, parts["train"], parts["validation"], design, settings, state_path=state_path, on_epoch=on_epoch)
+    gains = feature_gains(parts["train"], design)
+    train, validation = (with_gains(parts[part], gains) for part in ("train", "validation"))
+    state = fit(model, train, validation, design, settings, state_path=state_path, on_epoch=on_epoch)
+    held_out = decide(model, validation).numpy()
+    if len(train) < REFIT_BELOW:
+        every = training_session_windows(found, tokens, design, spread_tokens(design)).standardised(standardisation).to(where)
+        gains = feature_gains(every, design)
+        torch.manual_seed(settings.seed)
+        model = Ind(design).to(where)
+        every = with_gains(every, gains)
+        fit(model, every, every, design, replace(settings, patience=settings.epochs))
+    fold_gains(model, gains)
     if progress and bar is not None:
         progress.update(bar, total=state.epoch, completed=state.epoch)
-    return Trained(
-        model.cpu(), standardisation, {part: w.to(torch.device("cpu")) for part, w in parts.items()}, state.best_epoch
-    )
+    on_cpu = {part: windows.to(torch.device("cpu")) for part, windows in parts.items()}
+    return Trained(model.cpu(), standardisation, on_cpu, held_out, state.best_epoch)
 
 
 def measure(trained: Trained, found: DecodingSet, design: Design, wall_s: float) -> list[Metric]:
     """The metrics of a trained float decoder."""
-    decided = {part: decide(trained.model, trained.parts[part]).numpy() for part in ("validation", "test")}
+    decided = {"validation": trained.held_out, "test": decide(trained.model, trained.parts["test"]).numpy()}
     label = {part: trained.parts[part].label.numpy() for part in ("validation", "test")}
     test = f"float model, {len(label['test'])} test windows of {found.source}"
     held = f"float model, {len(label['validation'])} validation windows of {found.source}"

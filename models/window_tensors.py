@@ -58,3 +58,18 @@ def window_tensors(found: DecodingSet, tokens: list[Tensor], part: str, design: 
 def seen_tokens(windows: WindowTensors) -> Tensor:
     """[rows, features]: the tokens that lie in at least one of the windows, each once."""
     return windows.tokens[torch.unique(windows.rows)]
+
+
+def training_session_windows(found: DecodingSet, tokens: list[Tensor], design: Design, spread: int) -> WindowTensors:
+    """Every training window, and every validation window moved by up to `spread` tokens within its stream, as training
+    windows are: for a last training that validation no longer judges."""
+    train, held = found.windows_of("train"), found.windows_of("validation")
+    moves = np.arange(-spread, spread + 1)
+    stream = np.append(found.window_stream[train], np.repeat(found.window_stream[held], len(moves)))
+    last = np.append(found.window_token[train], (found.window_token[held][:, None] + moves).ravel())
+    label = np.append(found.window_label[train], np.repeat(found.window_label[held], len(moves)))
+    length = np.array([len(each) for each in tokens])
+    inside = (last >= design.model.tokens - 1) & (last < length[stream])
+    start = np.cumsum(length) - length
+    rows = (start[stream] + last)[inside, None] + np.arange(1 - design.model.tokens, 1)
+    return WindowTensors(torch.cat(tokens), torch.from_numpy(rows), torch.from_numpy(label[inside]))

@@ -16,9 +16,10 @@ def open_archive(path: Path) -> Archive:
     if not path.is_file():
         raise RecordingError(f"{path}: no such recording; give the path of an .npz file")
     try:
-        with np.load(path, allow_pickle=False) as found:
-            if not isinstance(found, np.lib.npyio.NpzFile):
-                raise RecordingError(f"{path.name}: is a single array, not an .npz recording; save it with numpy.savez")
+        opened = np.load(path, allow_pickle=False)
+        if not isinstance(opened, np.lib.npyio.NpzFile):
+            raise RecordingError(f"{path.name}: is a single array, not an .npz recording; save it with numpy.savez")
+        with opened as found:
             return {name: found[name] for name in found.files}
     except RecordingError:
         raise

@@ -4,9 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from designs.ind_tiny import IND_TINY
 from models.recording import Recording, Session
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Networks this small only wait for each other on several threads."""
+    torch.set_num_threads(1)
 
 
 def noise_session(name: str, samples: int, channels: int, cues: int, classes: int, seed: int) -> Session:

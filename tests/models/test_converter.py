@@ -24,7 +24,5 @@ def test_all_but_a_thousandth_of_the_training_samples_stay_below_half_scale(reco
 def test_a_silent_recording_is_refused(recording, with_samples):
     with pytest.warns(RecordingWarning, match="channel A, B, C, D is constant"):
         silent = with_samples(np.zeros_like(recording.sessions[0].samples))
-    with pytest.raises(
-        RecordingError, match=r"^noise: its training sessions hold no signal at all; check the recording$"
-    ):
+    with pytest.raises(RecordingError, match=r"^noise: its training sessions hold no signal at all; check the recording$"):
         calibrate(silent, [0], INT12)

@@ -91,9 +91,7 @@ def test_fewer_channels_than_the_design_are_refused(recording):
 
 
 def test_another_sampling_rate_is_refused(recording):
-    with refused(
-        "noise: sampled at 250 Hz, but ind_tiny takes 600 Hz; resample it, or use a design with sample_hz=250"
-    ):
+    with refused("noise: sampled at 250 Hz, but ind_tiny takes 600 Hz; resample it, or use a design with sample_hz=250"):
         fit_to_design(replace(recording, sample_hz=250.0), IND_TINY)
 
 
@@ -112,9 +110,7 @@ def test_a_recording_without_cues_is_refused(recording):
 
 @pytest.mark.parametrize("kind", ["features", "counts"])
 def test_what_is_no_voltage_is_refused(recording, kind):
-    with refused(
-        f"noise: holds {kind}, but ind_tiny starts from voltages; use a recording of at least 4 channels at 600 Hz"
-    ):
+    with refused(f"noise: holds {kind}, but ind_tiny starts from voltages; use a recording of at least 4 channels at 600 Hz"):
         fit_to_design(replace(recording, kind=kind), IND_TINY)
 
 

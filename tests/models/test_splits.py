@@ -16,9 +16,7 @@ def extents(found, part, before_tokens=0):
     """(stream, first sample, sample after the last) of every window of a part."""
     size, chosen = IND_TINY.tokenizer.token_samples, found.windows_of(part)
     end = (found.window_token[chosen] + 1) * size
-    return list(
-        zip(found.window_stream[chosen], end - (IND_TINY.model.tokens + before_tokens) * size, end, strict=True)
-    )
+    return list(zip(found.window_stream[chosen], end - (IND_TINY.model.tokens + before_tokens) * size, end, strict=True))
 
 
 def overlapping(some, others):
@@ -101,14 +99,14 @@ def test_too_few_cues_are_refused(recording):
 
 def test_a_class_without_training_window_is_named(recording):
     sessions = [replace(session, label=session.label % 3) for session in recording.sessions[:2]]
-    with pytest.raises(
-        RecordingError, match=r"^noise: no training window of class four; use a recording with more cues$"
-    ):
+    with pytest.raises(RecordingError, match=r"^noise: no training window of class four; use a recording with more cues$"):
         decoding_set(replace(recording, sessions=(*sessions, recording.sessions[2])), IND_TINY)
 
 
 def test_a_signal_too_short_for_a_window_is_refused(recording):
-    short = replace(recording.sessions[2], samples=recording.sessions[2].samples[:300], onset=np.array([5]), label=np.array([0]))
+    short = replace(
+        recording.sessions[2], samples=recording.sessions[2].samples[:300], onset=np.array([5]), label=np.array([0])
+    )
     with pytest.raises(
         RecordingError, match=r"^noise: no test window of 0.64 s fits its sessions; record longer, with more cues$"
     ):

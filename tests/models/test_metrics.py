@@ -1,0 +1,42 @@
+"""Figures of merit on cases worked out by hand, and the file they go into."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from models.metrics import Metric, accuracy, correlation, macro_f1, r2, write_metrics
+
+
+def test_accuracy_and_macro_f1():
+    label, decided = np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])
+    assert accuracy(label, decided) == 0.75
+    assert macro_f1(label, decided) == pytest.approx((6 / 7 + 0) / 2)
+
+
+def test_r2_and_correlation_are_means_over_outputs():
+    target = np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
+    found = np.array([[1.0, 2.0], [2.0, 2.0], [3.0, 2.0]])
+    assert r2(target, found) == pytest.approx(0.5)
+    assert correlation(target, found) == pytest.approx(0.5)
+    assert correlation(target, -target) == pytest.approx(-1)
+
+
+def test_metrics_are_a_flat_list_and_nothing_half_written_stays(tmp_path):
+    write_metrics([Metric("a", 1.5, "s", "lower", "here")], tmp_path / "metrics.json")
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found == [{"name": "a", "value": 1.5, "unit": "s", "better": "lower", "origin": "here"}]
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
+
+
+@pytest.mark.parametrize(
+    ("better", "origin", "message"),
+    [
+        ("more", "here", "metric a: better='more'; use one of higher, lower, none"),
+        ("lower", "", "metric a: says not where it comes from; give its origin"),
+    ],
+)
+def test_a_metric_without_direction_or_origin_is_refused(better, origin, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Metric("a", 1.0, "s", better, origin)
