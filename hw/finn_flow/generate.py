@@ -163,14 +163,19 @@ def _estimate(layer: LinearLayer, folding: Folding, unit: MVAU) -> Estimate:
 
 def table(design: Design, found: tuple[Estimate, ...]) -> Table:
     """The estimates as one row per layer."""
-    shown = Table(title=f"{design.name}: FINN's MVAU on {settings.FPGA_PART}, cycles per decision", box=SIMPLE_HEAD)
-    for heading in ("layer", "in > out", "vectors", "fold", "formats", "cycles", "plan", "DSP58", "or LUT"):
+    shown = Table(
+        title=f"{design.name}: FINN's MVAU on {settings.FPGA_PART}, cycles per decision",
+        box=SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
+    )
+    for heading in ("layer", "in>out", "vectors", "fold", "formats", "cycles", "plan", "DSP58", "LUT"):
         shown.add_column(heading, justify="left" if heading in ("layer", "formats") else "right", no_wrap=True)
     for row in found:
         weight = row.weight if row.weight == row.generated_weight else f"{row.weight} as {row.generated_weight}"
         shown.add_row(
             row.layer,
-            f"{row.inputs} > {row.outputs}",
+            f"{row.inputs}>{row.outputs}",
             str(row.tokens),
             f"{row.pe}x{row.simd}",
             f"{row.input} {weight}",
