@@ -1,4 +1,4 @@
-"""Real samples through the gate-level decoder: 64 stretches of the test streams side by side, decisions checked, toggles counted."""
+"""Real samples through the gate-level decoder: 64 stretches side by side, decisions checked, toggles counted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from quant.golden.parameters import IntegerParameters
 from quant.golden.trace import trace_samples
 
 RESET_CYCLES = 8
-SPARE_TOKENS = 2
-"""Fed behind the counted decisions, so that the tokenizer stays busy to their end."""
+SPARE_TOKENS = 8
+"""Fed behind the counted decisions: the tokenizer runs ahead of the decision by the depth of the pipeline, and must stay busy
+until the last counted decision is out."""
 IDLE_CYCLES = 1024
 CHUNK_CYCLES = 2048
 READOUT_BITS = 32
@@ -22,15 +23,6 @@ READOUT_BITS = 32
 
 class NetlistRunError(RuntimeError):
     """The netlist could not be run to its end; one line."""
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """A piece of a test stream, decoded from reset: samples [tokens * token_samples, channels]."""
-
-    stream: int
-    first_token: int
-    samples: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -45,23 +37,22 @@ class NetlistRun:
     load_cycles: int
 
 
-def choose_stretches(design: Design, streams: Sequence[np.ndarray], decisions: int) -> list[Stretch]:
-    """64 stretches of `decisions` counted decisions each, spread evenly over the streams; overlapping where they are short."""
-    length = design.tokenizer.token_samples
+def choose_stretches(design: Design, streams: Sequence[np.ndarray], decisions: int) -> list[np.ndarray]:
+    """64 stretches of int64 [samples, channels], each enough for `decisions` counted decisions in steady state.
+
+    They are spread evenly over all streams, one behind the other; each is decoded from reset. They overlap where the recording
+    is short, and one may run over from a stream into the next.
+    """
+    samples, length = np.concatenate(list(streams)), design.tokenizer.token_samples
     tokens = design.model.tokens + decisions + SPARE_TOKENS
-    starts = [
-        (index, first) for index, samples in enumerate(streams) for first in range(0, len(samples) // length - tokens + 1)
-    ]
-    if not starts:
-        longest = max((len(samples) // length for samples in streams), default=0)
+    last = len(samples) - tokens * length
+    if last < 0:
         raise NetlistRunError(
-            f"{design.name}: the longest test stream has {longest} tokens, gate-level activity needs {tokens}; use a longer recording"
+            f"{design.name}: the test streams have {len(samples) // length} tokens, gate-level activity needs {tokens}; "
+            "use a longer recording"
         )
-    chosen = [starts[i] for i in np.linspace(0, len(starts) - 1, LANES).round().astype(int)]
-    return [
-        Stretch(index, first, streams[index][first * length : (first + tokens) * length].astype(np.int64))
-        for index, first in chosen
-    ]
+    starts = np.linspace(0, last, LANES).astype(int)
+    return [samples[start : start + tokens * length].astype(np.int64) for start in starts]
 
 
 def stream_ports(netlist: Netlist) -> tuple[StreamPorts, StreamPorts, StreamPorts]:
@@ -79,7 +70,7 @@ SAMPLES, LOAD, DECISIONS = range(3)
 def run_netlist(
     tables: Tables,
     design: Design,
-    stretches: list[Stretch],
+    stretches: list[np.ndarray],
     frames: bytes,
     *,
     counted: int,
@@ -110,7 +101,7 @@ def run_netlist(
     if loaded != np.uint64(0xFFFFFFFFFFFFFFFF):
         raise NetlistRunError(f"{design.name}: the netlist did not accept the weights through its load port")
 
-    simulator.feed(SAMPLES, np.stack([stretch.samples.reshape(-1) & 0xFFFF for stretch in stretches]))
+    simulator.feed(SAMPLES, np.stack([stretch.reshape(-1) & 0xFFFF for stretch in stretches]))
     tokens_to_first = design.model.tokens
     outputs, decisions = design.model.outputs, len(_golden_rows(design, stretches))
     to_first = _run_until(simulator, design, outputs, "first decision", say)
@@ -118,6 +109,8 @@ def run_netlist(
     simulator.take_counts()
     _run_until(simulator, design, outputs * (1 + counted), f"decision {1 + counted}", say, sample_every)
     active = simulator.take_counts()
+    if simulator.moved(SAMPLES).max() >= stretches[0].size:
+        raise NetlistRunError(f"{design.name}: the samples ran out before the counted decisions; raise SPARE_TOKENS")
     _run_until(simulator, design, outputs * decisions, f"decision {decisions}", say)
     simulator.pause(SAMPLES)
     simulator.run(IDLE_CYCLES)
@@ -126,9 +119,9 @@ def run_netlist(
     return NetlistRun(active, counted, simulator.take_counts(), simulator.taken(DECISIONS), load_cycles), simulator
 
 
-def _golden_rows(design: Design, stretches: list[Stretch]) -> range:
+def _golden_rows(design: Design, stretches: list[np.ndarray]) -> range:
     """The decisions that a stretch gives."""
-    return range(len(stretches[0].samples) // design.tokenizer.token_samples - design.model.tokens + 1)
+    return range(len(stretches[0]) // design.tokenizer.token_samples - design.model.tokens + 1)
 
 
 def _run_until(
@@ -148,14 +141,14 @@ def _run_until(
 
 
 def compare_with_golden(
-    design: Design, parameters: IntegerParameters, stretches: list[Stretch], transfers: list[np.ndarray]
+    design: Design, parameters: IntegerParameters, stretches: list[np.ndarray], transfers: list[np.ndarray]
 ) -> list[dict]:
     """Rows of exactness.json for readout and decision: every transfer of every lane against the golden model."""
     shape = (len(_golden_rows(design, stretches)), design.model.outputs)
     class_bits = (design.model.outputs - 1).bit_length()
     found, expected = {"readout": [], "decision": []}, {"readout": [], "decision": []}
     for stretch, values in zip(stretches, transfers, strict=True):
-        golden = trace_samples(stretch.samples, parameters)
+        golden = trace_samples(stretch, parameters)
         rows = values[: shape[0] * shape[1]].reshape(shape)
         data = rows & ((1 << READOUT_BITS) - 1)
         found["readout"].append(np.where(data >> (READOUT_BITS - 1), data - (1 << READOUT_BITS), data))

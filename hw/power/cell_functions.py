@@ -79,7 +79,7 @@ def parse_function(text: str) -> Function:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if not match:
-            raise FunctionError(f"function {text!r}: unexpected {text[at:]!r}")
+            raise FunctionError(f"function {text!r}: unexpected {text[at:].strip()!r}")
         tokens.append(match.group(1))
         at = match.end()
     try:

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"((?:[^"\\]|\\.)*)"|([^\s"(){};:,]+)|([(){};:,])|(\\\n)', re.DOTALL)
-_CONTINUED = re.compile(r"\\\s*\n\s*")
+_TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|\\(?=\s)|"((?:[^"\\]|\\.)*)"|([^\s"(){};:,]+)|([(){};:,])', re.DOTALL)
 
 
 class LibertyError(ValueError):
@@ -105,7 +104,7 @@ def _parse_statement(tokens: list[tuple[str, bool, int]], at: int, into: Group) 
             at += 2
             continue
         if not tokens[at][1]:
-            args.append(_CONTINUED.sub("", tokens[at][0]))
+            args.append(tokens[at][0])
         at += 1
     at += 1
     if at < len(tokens) and tokens[at][:2] == ("{", True):

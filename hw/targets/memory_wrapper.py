@@ -1,17 +1,27 @@
 """hw.rtl.single_port_memory on a process's macros: Yosys techmap rules with bank select, tied pins, output multiplexer."""
 
 from dataclasses import dataclass
+from itertools import product
 
 from hw.targets.memory_tiling import Tiling
 from hw.targets.process import Macro
 
-SIGNALS = frozenset({"address", "enable", "write", "write_data", "read_data"})
-"""What the module of a SinglePortMemory calls its signals."""
+CONE_INPUTS = 10
+"""An enable that depends on more signals than this is not looked into."""
+_GATES = {
+    "$and": lambda a, b: a & b,
+    "$or": lambda a, b: a | b,
+    "$xor": lambda a, b: a ^ b,
+    "$logic_and": lambda a, b: a & b,
+    "$logic_or": lambda a, b: a | b,
+    "$not": lambda a: 1 - a,
+    "$logic_not": lambda a: 1 - a,
+}
 
 
 @dataclass(frozen=True)
 class MemoryCell:
-    """The memory of a SinglePortMemory, as a `$mem_v2` cell in `module`."""
+    """A memory that one port can serve: a `$mem_v2` cell in `module`."""
 
     module: str
     cell: str
@@ -22,13 +32,11 @@ class MemoryCell:
 def find_memories(yosys_json: dict) -> list[MemoryCell]:
     """The memories that one port can serve, in the order of the file (`write_json` after `memory -nomap`).
 
-    One clocked read and one write port on the same address, in a module with the signals of SinglePortMemory: that reads and
-    writes exclude each other is that component's contract. All other memories stay registers.
+    One clocked read and one write port on the same address whose enables exclude each other, as in SinglePortMemory: read
+    enable & ~write, write enable & write. All other memories stay registers.
     """
     found = []
     for name, module in yosys_json["modules"].items():
-        if not set(module["netnames"]) >= SIGNALS:
-            continue
         for cell_name, cell in module["cells"].items():
             if cell["type"] != "$mem_v2":
                 continue
@@ -36,9 +44,44 @@ def find_memories(yosys_json: dict) -> list[MemoryCell]:
             wires = cell["connections"]
             one_port = numbers["RD_PORTS"] == numbers["WR_PORTS"] == 1 and wires["RD_ADDR"] == wires["WR_ADDR"]
             one_enable = len(set(map(str, wires["WR_EN"]))) == 1
-            if one_port and one_enable and numbers["RD_CLK_ENABLE"] == 1:
+            if not (one_port and one_enable and numbers["RD_CLK_ENABLE"] == 1):
+                continue
+            if _exclusive(module, wires["RD_EN"][0], wires["WR_EN"][0]):
                 found.append(MemoryCell(name, cell_name, numbers["SIZE"], numbers["WIDTH"]))
     return found
+
+
+def _exclusive(module: dict, read: int | str, write: int | str) -> bool:
+    """Whether the two signals are never 1 together, for any values of what they are made of inside the module."""
+    drivers = {}
+    for cell in module["cells"].values():
+        wires = cell["connections"]
+        if cell["type"] in _GATES and all(len(bits) == 1 for bits in wires.values()):
+            drivers[wires["Y"][0]] = cell
+    inputs: list[int | str] = []
+
+    def collect(bit: int | str) -> None:
+        if bit in drivers:
+            for pin in ("A", "B"):
+                for inner in drivers[bit]["connections"].get(pin, ()):
+                    collect(inner)
+        elif bit not in ("0", "1") and bit not in inputs:
+            inputs.append(bit)
+
+    collect(read)
+    collect(write)
+    if len(inputs) > CONE_INPUTS:
+        return False
+
+    def value(bit: int | str, values: dict) -> int:
+        if bit in drivers:
+            wires = drivers[bit]["connections"]
+            return _GATES[drivers[bit]["type"]](*(value(wires[pin][0], values) for pin in ("A", "B") if pin in wires))
+        return values[bit]
+
+    constants = {"0": 0, "1": 1}
+    rows = (constants | dict(zip(inputs, bits, strict=True)) for bits in product((0, 1), repeat=len(inputs)))
+    return not any(value(read, row) and value(write, row) for row in rows)
 
 
 def _integer(value: str | int) -> int:
