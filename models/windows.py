@@ -62,8 +62,8 @@ def decoding_set(recording: Recording, design: Design) -> DecodingSet:
         window_label=np.concatenate([row.label for row in rows]),
         window_part=np.concatenate([row.part for row in rows]),
         label_names=np.array(recording.label_names),
-        lsb_uv=np.float64(converter.lsb_uv),
-        sample_hz=np.float64(recording.sample_hz),
+        lsb_uv=np.array(converter.lsb_uv),
+        sample_hz=np.array(recording.sample_hz),
         source=np.array(recording.source),
     )
     _check_parts(found, recording, design)
