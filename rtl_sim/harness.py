@@ -71,6 +71,8 @@ class HarnessResult:
     cycles: int
     simulation_s: float
     """Wall time of the simulation alone, all processes together from first start to last end."""
+    cpu_s: float
+    """Processor time of the simulation, summed over the processes."""
     cycles_per_decision: float
     """Steady state with samples as fast as they are accepted."""
     stuck: bool
@@ -268,6 +270,7 @@ def _summarise(
         boundaries=tuple(totals.values()),
         cycles=sum(report["cycles"] for _, report in reports),
         simulation_s=wall_s,
+        cpu_s=sum(report["cpu_s"] for _, report in reports),
         cycles_per_decision=sum(cycles for cycles, count in steady if count > 0) / intervals if intervals else 0.0,
         stuck=any(report["stuck"] for _, report in reports),
     )

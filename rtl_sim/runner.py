@@ -84,18 +84,19 @@ def run_testbench(
     test: str = "",
     stand_in: wiring.Component | None = None,
     sources: Sequence[Path] = (),
+    optimise: str = "-O0",
 ) -> BlockResult:
     """As `run_block`, for any importable module with `VARIANTS` and cocotb tests.
 
     stand_in: a component with the ports of the variant, put to the same test, with the Verilog `sources` of the modules it
-    instantiates; give it a `folder` of its own.
+    instantiates; give it a `folder` of its own. optimise: compiler flags, by default for the quickest build.
     """
     name = module.rpartition(".")[2].removeprefix("tb_")
     variants = importlib.import_module(module).VARIANTS
     build = (folder / name / f"{variant}{'_waves' if waves else ''}").absolute()
     build.mkdir(parents=True, exist_ok=True)
     with _locked(build / "lock"):
-        _build(block_rtlil(stand_in or variants[variant]()), build, waves, sources)
+        _build(block_rtlil(stand_in or variants[variant]()), build, waves, sources, optimise)
         return _simulate(module, name, variant, build, waves, _test_filter(stall, test))
 
 
@@ -112,7 +113,7 @@ def _test_filter(stall: str, test: str) -> str:
     return ".*".join(part for part in (test, f"stall={stall}(/|$)" if stall else "") if part)
 
 
-def _build(rtlil_text: str, build: Path, waves: bool, sources: Sequence[Path] = ()) -> None:
+def _build(rtlil_text: str, build: Path, waves: bool, sources: Sequence[Path], optimise: str) -> None:
     """Verilate `rtlil_text` and `sources` in `build`, unless that is what lies there."""
     import cocotb_tools.config as cocotb
 
@@ -120,7 +121,7 @@ def _build(rtlil_text: str, build: Path, waves: bool, sources: Sequence[Path] = 
     options = ["--top-module", TOP, "-o", "simulation", "--timescale", "1ns/1ps", "--x-assign", "fast", "--x-initial", "unique"]
     options += ["-Wno-lint", "-Wno-style"]
     options += ["-LDFLAGS", f"-Wl,-rpath,{cocotb.libs_dir} -L{cocotb.libs_dir} -lcocotbvpi_verilator"]
-    contents = [rtlil_text, *(path.read_text() for path in sources), *options, *flags, str(verilator_root())]
+    contents = [rtlil_text, optimise, *(path.read_text() for path in sources), *options, *flags, str(verilator_root())]
     key = hashlib.sha256("\n".join(contents).encode()).hexdigest()
     done = build / "built"
     if done.exists() and done.read_text() == key:
@@ -128,7 +129,7 @@ def _build(rtlil_text: str, build: Path, waves: bool, sources: Sequence[Path] = 
     done.unlink(missing_ok=True)
     write_verilog(rtlil_text, build / f"{TOP}.v")
     files = [cocotb.share_dir / "lib" / "verilator" / "verilator.cpp", *(path.absolute() for path in sources), f"{TOP}.v"]
-    build_model([*options, *map(str, files)], build, flags=flags, optimise="-O0")
+    build_model([*options, *map(str, files)], build, flags=flags, optimise=optimise)
     done.write_text(key)
 
 
