@@ -46,12 +46,12 @@ def calibrate(quantized: QuantInd, tokens: Tensor) -> None:
     for name, values in seen.items():
         module, _ = quantized.quantizer(name)
         grouped.setdefault(id(module), (name, []))[1].append(values.flatten())
-    for name, values in grouped.values():
+    for name, parts in grouped.values():
         module, fmt = quantized.quantizer(name)
-        set_scale_log2(module, fmt, best_exponent(torch.cat(values), fmt))
+        set_scale_log2(module, fmt, best_exponent(torch.cat(parts), fmt))
     for layer in linear_layers(quantized.design):
-        module = quantized.layer(layer.name)
-        set_scale_log2(module, layer.weight, best_exponent(module.weight.detach().flatten(), layer.weight))
+        weight = quantized.layer(layer.name).weight.detach().flatten()
+        set_scale_log2(quantized.layer(layer.name), layer.weight, best_exponent(weight, layer.weight))
     keep_shifts_in_range(quantized)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import torch
+from brevitas.export import export_qonnx as trace_qonnx
 from onnx import ModelProto, NodeProto, numpy_helper
 
 from designs.layer_table import linear_layers
@@ -23,8 +25,6 @@ def export_qonnx(model: QuantInd, token_shift: np.ndarray, path: Path) -> None:
     Rounding: the quantizers round ties up, which is what FINN's thresholds do. QONNX has no mode for that: its HALF_UP, which
     the file names, rounds negative ties away from zero, so a plain QONNX run may differ by one there.
     """
-    import torch
-
     design = model.design
     partial = path.with_suffix(".partial.onnx")
     example = torch.zeros(1, design.model.tokens, design.tokenizer.features)
@@ -46,13 +46,11 @@ def export_qonnx(model: QuantInd, token_shift: np.ndarray, path: Path) -> None:
     partial.replace(path)
 
 
-def _trace(model: QuantInd, example: "torch.Tensor", path: Path) -> None:  # noqa: F821 (torch is imported late: it is slow)
+def _trace(model: QuantInd, example: torch.Tensor, path: Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from brevitas.export import export_qonnx as trace
-
-        trace(model, args=example, export_path=str(path), dynamo=False, input_names=[INPUT], output_names=[OUTPUT])
+        trace_qonnx(model, args=example, export_path=str(path), dynamo=False, input_names=[INPUT], output_names=[OUTPUT])
 
 
 def boundary_order(design: Design) -> list[str]:

@@ -1,6 +1,7 @@
 """IND with quantized layers: the parameter names of models/ind.py, the integers of quant/golden/trace.py."""
 
 import torch
+from brevitas.nn import QuantLinear
 from brevitas.quant_tensor import IntQuantTensor
 from torch import Tensor, nn
 
@@ -19,8 +20,8 @@ class QuantAttention(nn.Module):
     def __init__(self, design: Design, block: str):
         super().__init__()
         self.block, self.scale = block, 2.0**-design.model.mean_shift
-        for name in ("query", "key", "value", "project"):
-            setattr(self, name, quant_linear(linear_layer(design, f"{block}_{name}")))
+        names = (f"{block}_{name}" for name in ("query", "key", "value", "project"))
+        self.query, self.key, self.value, self.project = (quant_linear(linear_layer(design, name)) for name in names)
         unsigned = design.quant.activation.unsigned()
         self.query_out, self.key_out = quant_activation(unsigned), quant_activation(unsigned)
         self.value_out = quant_activation(design.quant.activation)
@@ -100,8 +101,8 @@ class QuantInd(nn.Module):
         integers["decision"] = integers["readout"].argmax(dim=-1, keepdim=True)
         return integers
 
-    def layer(self, name: str) -> nn.Module:
-        """The module of the linear layer called `name` in designs.layer_table."""
+    def layer(self, name: str) -> QuantLinear:
+        """The linear layer called `name` in designs.layer_table."""
         block, _, part = name.rpartition("_")
         if not block:
             return getattr(self, name)

@@ -20,6 +20,10 @@ from torch import Tensor, nn
 from designs.layer_table import LinearLayer
 from designs.number_format import IntFormat
 
+WEIGHT_RANGE = "weight_quant.tensor_quant.scaling_impl.value"
+ACTIVATION_RANGE = "act_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value"
+"""Where Brevitas keeps the learned range."""
+
 
 class HalfUp(nn.Module):
     """Nearest integer, ties towards plus infinity (docs/number_formats.md); the gradient passes straight through."""
@@ -92,9 +96,8 @@ def to_integers(found: IntQuantTensor) -> Tensor:
 
 def range_log2(quantized: nn.Module) -> nn.Parameter:
     """The learned log2 of the clipping range of a layer's weight or of an activation."""
-    if isinstance(quantized, qnn.QuantLinear):
-        return quantized.weight_quant.tensor_quant.scaling_impl.value
-    return quantized.act_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value
+    of_weight = isinstance(quantized, qnn.QuantLinear)
+    return quantized.get_parameter(WEIGHT_RANGE if of_weight else ACTIVATION_RANGE)
 
 
 def scale_log2(quantized: nn.Module, fmt: IntFormat) -> int:

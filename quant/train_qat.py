@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -104,7 +103,7 @@ def save_trace(trace: Trace, label: np.ndarray, test_window: np.ndarray, path: P
     """Brevitas' integers by boundary in their narrowest type, labels and indices into the decoding set; complete or absent."""
     narrow = {name: values.astype(_narrowest(values)) for name, values in trace.items()}
     partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial, **narrow, test_label=label, test_window=test_window)
+    np.savez_compressed(partial, **(narrow | {"test_label": label, "test_window": test_window}))  # type: ignore[arg-type]
     partial.replace(path)
 
 
@@ -163,7 +162,7 @@ def command(
     """
     console = Console(stderr=True)
     torch.set_num_threads(1)  # layers this small gain nothing from more, and waiting threads cost
-    settings = replace(QatSettings(seed=seed), **({} if epochs is None else {"epochs": epochs}))
+    settings = QatSettings(seed=seed) if epochs is None else QatSettings(seed=seed, epochs=epochs)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
 
     def stop(reason: str, code: int) -> Callable[[], None]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sys
 import time
 import zipfile
 import zlib
@@ -104,7 +105,7 @@ def run(design: Design, qonnx: Path, trace: Path, out: Path, windows: int | None
         raise ParameterError(f"{qonnx.name}: sums of {', '.join(beyond)} may leave 32-bit floats, in which FINN computes")
     brevitas = {name: values[:windows] for name, values in read_trace(trace, design).items()}
     out.mkdir(parents=True, exist_ok=True)
-    with (out / LOG).open("w") as log, contextlib.redirect_stdout(log):
+    with (out / LOG).open("w") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         finn = finn_trace(qonnx, brevitas["tokens"], out, console)
     rows = check(design, parameters, brevitas, finn)
     write_rows(rows, out / EXACTNESS)
@@ -127,7 +128,7 @@ def command(
     --trace out/ind_tiny/quantize/brevitas_trace.npz --out out/ind_tiny/check. Exit codes: 0 equal, 1 a value differs,
     2 wrong use or input.
     """
-    console = Console(stderr=True)
+    console = Console(file=sys.stderr)  # bound now: FINN's own words on stderr go to the log
 
     def stop(reason: str, code: int) -> NoReturn:
         console.print(f"hw.finn_flow.reference: {' '.join(reason.split())}", highlight=False, soft_wrap=True, markup=False)
