@@ -7,12 +7,15 @@ import numpy as np
 import torch
 
 from designs.decoding_set import PARTS, DecodingSet
-from designs.schema import Design
+from designs.schema import Design, TokenizerSpec
 from models.standardise import Standardisation, fit_standardisation
 from models.window_tensors import WindowTensors, seen_tokens, window_tensors
 from quant.calibrate import choose_token_shift
 from quant.golden.pool import pooled_magnitudes
 from quant.golden.requantize import saturate
+
+CHANNELS_AT_ONCE = 8
+"""Channels that are filtered at a time: bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,20 @@ def integer_windows(found: DecodingSet, design: Design, on_stream: Callable[[], 
     """Tokenize every stream with quant.golden and gather the windows; `on_stream` is called after each stream."""
     pooled = []
     for samples in found.streams:
-        pooled.append(pooled_magnitudes(samples.astype(np.int64), design.tokenizer))
+        pooled.append(_pooled(samples, design.tokenizer))
         on_stream()
     seen = _rows_in_training(found, [len(stream) for stream in pooled], design)
     token_shift = choose_token_shift(np.concatenate(pooled)[seen], design.tokenizer)
     tokens = [torch.from_numpy(_requantized(stream, token_shift, design)).float() for stream in pooled]
     parts = {part: window_tensors(found, tokens, part, design) for part in PARTS}
     return IntegerWindows(token_shift, parts, _standardisation(parts["train"]))
+
+
+def _pooled(samples: np.ndarray, spec: TokenizerSpec) -> np.ndarray:
+    groups = (
+        samples[:, first : first + CHANNELS_AT_ONCE].astype(np.int64) for first in range(0, spec.channels, CHANNELS_AT_ONCE)
+    )
+    return np.concatenate([pooled_magnitudes(group, spec) for group in groups], axis=1)
 
 
 def _rows_in_training(found: DecodingSet, lengths: list[int], design: Design) -> np.ndarray:

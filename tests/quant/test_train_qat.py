@@ -14,7 +14,7 @@ from designs.layer_table import streams
 from models.checkpoint import load_tensors, save_checkpoint
 from models.ind import Ind
 from models.standardise import Standardisation
-from quant import fine_tune, train_qat
+from quant import fine_tune, integer_windows, train_qat
 from quant.golden.pool import tokenize
 from quant.golden.read_qonnx import read_qonnx
 from quant.golden.trace import trace_samples
@@ -108,6 +108,12 @@ def test_token_shifts_use_the_token_format_well_and_a_dead_electrode_gives_zeros
     assert (tokens[:, 3] == 0).all() and (parameters.linear["embed"].weight[:, 12:] == 0).all()
     assert (tokens[:, :3].max(axis=0) > 100).all()
     assert (tokens == 255).mean() < 0.02
+
+
+def test_tokens_do_not_depend_on_how_many_channels_are_filtered_at_a_time(monkeypatch):
+    whole = integer_windows.integer_windows(decoding_set(), TINY).parts["test"].tokens
+    monkeypatch.setattr(integer_windows, "CHANNELS_AT_ONCE", 3)
+    assert torch.equal(integer_windows.integer_windows(decoding_set(), TINY).parts["test"].tokens, whole)
 
 
 def test_the_same_seed_gives_the_same_integers(cli, trained, quantized, tmp_path):
