@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cocotb
 from amaranth.lib import wiring
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer, gather, select
@@ -45,7 +44,7 @@ class StreamBench:
         """Start the clock on the first call, hold reset for two cycles; all plain inputs go to zero."""
         if not self._clock_running:
             self._clock_running = True
-            cocotb.start_soon(Clock(self._dut.clk, PERIOD_NS, unit="ns").start())
+            Clock(self._dut.clk, PERIOD_NS, unit="ns").start()
         for name in self._plain:
             getattr(self._dut, name).value = 0
         for port in self.inputs.values():
