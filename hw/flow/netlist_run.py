@@ -127,7 +127,10 @@ def _golden_rows(design: Design, stretches: list[np.ndarray]) -> range:
 def _run_until(
     simulator: GateSimulator, design: Design, values: int, what: str, say: Callable[[str], None], sample_every: int = 0
 ) -> int:
-    """Until every lane has given `values` readout values; returns the cycles. NetlistRunError after ten times the planned cycles without one."""
+    """Until every lane has given `values` readout values; returns the cycles.
+
+    NetlistRunError after ten times the cycles planned for the first decision.
+    """
     budget = 10 * design.hardware.cycles_per_decision * design.model.tokens
     spent = 0
     while simulator.moved(DECISIONS).min() < values:

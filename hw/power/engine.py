@@ -156,7 +156,7 @@ def _chance(function, ones: dict[str, np.ndarray], size: int) -> np.ndarray:
 
 
 def _weigh_groups(groups: list[EnergyGroup], ones, loads: np.ndarray, slew_ns: float, *, certain: bool) -> np.ndarray:
-    """Mean over the groups. `certain`: the toggle proves that one of the groups holds (an output's), so they share all of it."""
+    """Mean over the groups. `certain`: the toggle proves that one of them holds (an output's), so they share all of it."""
     conditional = [group for group in groups if group.when is not None]
     always = [group for group in groups if group.when is None]
     total, found = np.zeros(len(loads)), np.zeros(len(loads))

@@ -20,10 +20,9 @@ CORNER_FILES = {
 }
 """Corner: label of the cells' file, label of the macros' file."""
 SINGLE_PORT = re.compile(r"(RM_IHPSG13_1P_(\d+)x(\d+)_c\d_bm_bist)_typ_1p20V_25C\.lib")
-TIED = (("A_DLY", 1), ("A_BIST_EN", 0), ("A_BIST_CLK", 0), ("A_BIST_WEN", 0), ("A_BIST_REN", 0), ("A_BIST_MEN", 0)) + (
-    ("A_BIST_ADDR", 0),
-    ("A_BIST_DIN", 0),
-    ("A_BIST_BM", 0),
+TIED = (
+    ("A_DLY", 1),
+    *((f"A_BIST_{pin}", 0) for pin in ("EN", "CLK", "WEN", "REN", "MEN", "ADDR", "DIN", "BM")),
 )
 
 

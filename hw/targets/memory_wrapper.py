@@ -106,7 +106,8 @@ module {name} (RD_CLK, RD_EN, RD_ARST, RD_SRST, RD_ADDR, RD_DATA, WR_CLK, WR_EN,
   parameter RD_PORTS = 0; parameter RD_CLK_ENABLE = 0; parameter RD_CLK_POLARITY = 0; parameter RD_TRANSPARENCY_MASK = 0;
   parameter RD_COLLISION_X_MASK = 0; parameter RD_WIDE_CONTINUATION = 0; parameter RD_CE_OVER_SRST = 0;
   parameter RD_ARST_VALUE = 0; parameter RD_SRST_VALUE = 0; parameter RD_INIT_VALUE = 0; parameter WR_PORTS = 0;
-  parameter WR_CLK_ENABLE = 0; parameter WR_CLK_POLARITY = 0; parameter WR_PRIORITY_MASK = 0; parameter WR_WIDE_CONTINUATION = 0;
+  parameter WR_CLK_ENABLE = 0; parameter WR_CLK_POLARITY = 0; parameter WR_PRIORITY_MASK = 0;
+  parameter WR_WIDE_CONTINUATION = 0;
   input RD_CLK, RD_EN, RD_ARST, RD_SRST, WR_CLK;
   input [ABITS-1:0] RD_ADDR, WR_ADDR;
   input [WIDTH-1:0] WR_EN, WR_DATA;

@@ -102,7 +102,8 @@ def write_liberty(macro: Macro, path: Path, scaling: Scaling) -> Path:
         ),
         f"  nom_process : 1; nom_voltage : {scaling.voltage:g}; nom_temperature : 25;",
         *(
-            f"  type({kind}) {{ base_type : array; data_type : bit; bit_width : {bits}; bit_from : {bits - 1}; bit_to : 0; downto : true; }}"
+            f"  type({kind}) {{ base_type : array; data_type : bit; bit_width : {bits}; "
+            f"bit_from : {bits - 1}; bit_to : 0; downto : true; }}"
             for kind, bits in (("ADDRESS", macro.address_bits), ("WORD", macro.width))
         ),
         f"  cell({macro.cell}) {{",

@@ -25,38 +25,49 @@ CELLS = {
   cell(NAND2) { area : 2; cell_leakage_power : 2;
     pin(A) { direction : input; capacitance : 0.01; } pin(B) { direction : input; capacitance : 0.01; }
     pin(Y) { direction : output; function : "(A B)'";
-      internal_power() { related_pin : "A"; rise_power(scalar) { values("0.1"); } fall_power(scalar) { values("0.1"); } }
-      internal_power() { related_pin : "B"; rise_power(scalar) { values("0.3"); } fall_power(scalar) { values("0.3"); } } } }""",
+      internal_power() { related_pin : "A";
+        rise_power(scalar) { values("0.1"); } fall_power(scalar) { values("0.1"); } }
+      internal_power() { related_pin : "B";
+        rise_power(scalar) { values("0.3"); } fall_power(scalar) { values("0.3"); } } } }""",
     "XOR2": """
   cell(XOR2) { area : 3; cell_leakage_power : 2;
     pin(A) { direction : input; capacitance : 0.01; } pin(B) { direction : input; capacitance : 0.01; }
     pin(Y) { direction : output; function : "A ^ B";
-      internal_power() { related_pin : "A B"; rise_power(scalar) { values("0.2"); } fall_power(scalar) { values("0.2"); } } } }""",
+      internal_power() { related_pin : "A B";
+        rise_power(scalar) { values("0.2"); } fall_power(scalar) { values("0.2"); } } } }""",
     # the clock pin takes 0.4 pJ per toggle while D is 1 and 0.1 otherwise; Q takes 0.5 per toggle
     "DFF": """
   cell(DFF) { area : 5; cell_leakage_power : 4;
     ff(IQ, IQN) { next_state : "D"; clocked_on : "CK"; }
     pin(CK) { direction : input; clock : true; capacitance : 0.02;
-      internal_power() { when : "D"; rise_power(scalar) { values("0.4"); } fall_power(scalar) { values("0.4"); } }
-      internal_power() { rise_power(scalar) { values("0.1"); } fall_power(scalar) { values("0.1"); } } }
+      internal_power() { when : "D";
+        rise_power(scalar) { values("0.4"); } fall_power(scalar) { values("0.4"); } }
+      internal_power() {
+        rise_power(scalar) { values("0.1"); } fall_power(scalar) { values("0.1"); } } }
     pin(D) { direction : input; capacitance : 0.01; }
     pin(Q) { direction : output; function : "IQ";
-      internal_power() { related_pin : "CK"; rise_power(scalar) { values("0.5"); } fall_power(scalar) { values("0.5"); } } } }""",
+      internal_power() { related_pin : "CK";
+        rise_power(scalar) { values("0.5"); } fall_power(scalar) { values("0.5"); } } } }""",
     "CG": """
   cell(CG) { area : 4; cell_leakage_power : 4; clock_gating_integrated_cell : "latch_posedge";
     pin(CK) { direction : input; clock : true; capacitance : 0.02; clock_gate_clock_pin : true;
-      internal_power() { rise_power(scalar) { values("0.05"); } fall_power(scalar) { values("0.05"); } } }
+      internal_power() {
+        rise_power(scalar) { values("0.05"); } fall_power(scalar) { values("0.05"); } } }
     pin(EN) { direction : input; capacitance : 0.01; clock_gate_enable_pin : true; }
     pin(GCK) { direction : output; clock_gate_out_pin : true; state_function : "CK * EN";
-      internal_power() { related_pin : "CK"; rise_power(scalar) { values("0.07"); } fall_power(scalar) { values("0.07"); } } } }""",
+      internal_power() { related_pin : "CK";
+        rise_power(scalar) { values("0.07"); } fall_power(scalar) { values("0.07"); } } } }""",
     # 6 pJ per read, 8 per write, 0.5 for a clock without access
     "RAM4X2": """
   type(A2) { base_type : array; data_type : bit; bit_width : 2; bit_from : 1; bit_to : 0; downto : true; }
   cell(RAM4X2) { area : 100; cell_leakage_power : 50; memory() { type : ram; address_width : 2; word_width : 2; }
     pin(A_CLK) { direction : input; clock : true; capacitance : 0;
-      internal_power() { when : "A_MEN & !A_WEN & A_REN"; rise_power(scalar) { values("6"); } fall_power(scalar) { values("0"); } }
-      internal_power() { when : "A_MEN & A_WEN & !A_REN"; rise_power(scalar) { values("8"); } fall_power(scalar) { values("0"); } }
-      internal_power() { when : "!A_MEN & !A_WEN & !A_REN"; rise_power(scalar) { values("0.5"); } fall_power(scalar) { values("0"); } } }
+      internal_power() { when : "A_MEN & !A_WEN & A_REN";
+        rise_power(scalar) { values("6"); } fall_power(scalar) { values("0"); } }
+      internal_power() { when : "A_MEN & A_WEN & !A_REN";
+        rise_power(scalar) { values("8"); } fall_power(scalar) { values("0"); } }
+      internal_power() { when : "!A_MEN & !A_WEN & !A_REN";
+        rise_power(scalar) { values("0.5"); } fall_power(scalar) { values("0"); } } }
     pin(A_MEN) { direction : input; capacitance : 0; } pin(A_WEN) { direction : input; capacitance : 0; }
     pin(A_REN) { direction : input; capacitance : 0; }
     bus(A_ADDR) { bus_type : A2; direction : input; capacitance : 0; }

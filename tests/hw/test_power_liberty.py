@@ -14,8 +14,21 @@ from tests.hw.small_netlists import make_netlist
 
 @pytest.mark.parametrize(
     ("text", "true_rows"),
-    [("A&B", [3]), ("A B", [3]), ("A*B", [3]), ("A+B", [1, 2, 3]), ("A|B", [1, 2, 3]), ("A^B", [1, 2]), ("!(A B)", [0, 1, 2])]
-    + [("(A B)'", [0, 1, 2]), ("!A", [0]), ("A'", [0]), ("A' B + A B'", [1, 2]), ("A ^ A | B", [2, 3]), ("1", [0, 1, 2, 3])],
+    [
+        ("A&B", [3]),
+        ("A B", [3]),
+        ("A*B", [3]),
+        ("A+B", [1, 2, 3]),
+        ("A|B", [1, 2, 3]),
+        ("A^B", [1, 2]),
+        ("!(A B)", [0, 1, 2]),
+        ("(A B)'", [0, 1, 2]),
+        ("!A", [0]),
+        ("A'", [0]),
+        ("A' B + A B'", [1, 2]),
+        ("A ^ A | B", [2, 3]),
+        ("1", [0, 1, 2, 3]),
+    ],
 )
 def test_functions_in_every_notation(text, true_rows):
     function = parse_function(text)
