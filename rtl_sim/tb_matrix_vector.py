@@ -21,6 +21,9 @@ def _core(inputs: int, outputs: int, input: IntFormat, weight: IntFormat, foldin
     return MatrixVector(LinearLayer("core", inputs, outputs, 2, input, weight, None), folding)
 
 
+CYCLES_PER_VECTOR = "cycles per vector: "
+"""What the log has before the measured number."""
+
 VARIANTS = {
     "serial": lambda: _core(8, 8, INT8, INT4, Folding(1, 1)),
     "narrow_operands": lambda: _core(16, 8, UINT4, INT4, Folding(2, 4)),
@@ -68,7 +71,7 @@ async def every_sum_equals_the_golden_model(dut, stall):
 
 
 @cocotb.test()
-async def a_vector_takes_as_many_cycles_as_it_has_weight_words(dut):
+async def a_vector_takes_a_cycle_per_weight_word_and_at_most_one_to_change_vectors(dut):
     block = block_under_test(VARIANTS)
     layer, folding = block.layer, block.folding
     bench = StreamBench(dut, block=block)
@@ -76,6 +79,8 @@ async def a_vector_takes_as_many_cycles_as_it_has_weight_words(dut):
     transfers = words(layer, folding, x, w)
     await bench.run(transfers, len(x) * layer.outputs // folding.pe)
     ends = bench.transfer_ns["o"][layer.outputs // folding.pe - 1 :: layer.outputs // folding.pe]
-    steady = {(later - sooner) // PERIOD_NS for sooner, later in pairwise(ends)}
+    [steady] = {(later - sooner) // PERIOD_NS for sooner, later in pairwise(ends)}
+    cocotb.log.info(f"{CYCLES_PER_VECTOR}{steady}")
     cycles_per_word = 2 if folding.simd == layer.inputs else 1
-    assert steady == {len(transfers["w"]) // len(x) * cycles_per_word}
+    least = len(transfers["w"]) // len(x) * cycles_per_word
+    assert least <= steady <= least + 1

@@ -11,6 +11,7 @@ from hw.finn_flow.generate import generate_mvau
 from hw.finn_flow.matrix_vector import FinnMatrixVector
 from hw.plan.folding import Folding
 from rtl_sim.runner import BlockResult, block_variants, run_testbench
+from rtl_sim.tb_matrix_vector import CYCLES_PER_VECTOR
 from rtl_sim.tb_matrix_vector import __name__ as testbench
 
 BLOCK = "matrix_vector"
@@ -23,6 +24,11 @@ def simulate_core(variant: str, folder: Path = DEFAULT_FOLDER, *, stall: str = "
     unit = FinnMatrixVector(layer, folding)
     files = generate_mvau(layer, folding, folder / "units" / variant).files
     return run_testbench(testbench, variant, stall=stall, folder=folder, stand_in=unit, sources=files)
+
+
+def cycles_per_vector(result: BlockResult) -> int:
+    """What the testbench measured in steady state."""
+    return int(result.log.read_text().rpartition(CYCLES_PER_VECTOR)[2].split()[0])
 
 
 def sizes(variant: str) -> tuple[LinearLayer, Folding]:

@@ -26,11 +26,15 @@ DESIGNS = list(CATALOGUE.values())
 @pytest.mark.finn
 @pytest.mark.verilator
 @pytest.mark.parametrize("variant", ["narrow_operands", "embed_of_ind_int4", "one_word_per_vector", "odd_sizes"])
-def test_the_unit_equals_the_golden_model_on_the_vectors_of_our_own_core(variant: str, tmp_path: Path) -> None:
-    from hw.finn_flow.simulate import simulate_core
+def test_the_unit_equals_the_golden_model_at_the_rate_that_finn_expects(variant: str, tmp_path: Path) -> None:
+    from hw.finn_flow.generate import estimate_mvau
+    from hw.finn_flow.simulate import cycles_per_vector, simulate_core, sizes
 
     result = simulate_core(variant, tmp_path)
     assert result.passed, {test: text for test, text in result.failures.items() if text}
+    layer, folding = sizes(variant)
+    paced = 2 if folding.simd == layer.inputs else 1
+    assert cycles_per_vector(result) * layer.tokens == estimate_mvau(layer, folding, tmp_path).finn_cycles * paced
 
 
 @pytest.mark.finn
