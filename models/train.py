@@ -78,6 +78,8 @@ def train_ind(
     def on_epoch(epoch: int, train_loss: float, validation_loss: float) -> None:
         if progress and bar is not None:
             progress.update(bar, completed=epoch, loss=f"loss {train_loss:.3f}, validation {validation_loss:.3f}")
+            if not progress.console.is_terminal:  # bars move on terminals alone
+                progress.console.print(f"epoch {epoch}: loss {train_loss:.3f}, validation {validation_loss:.3f}")
 
     gains = feature_gains(parts["train"], design)
     train, validation = (with_gains(parts[part], gains) for part in ("train", "validation"))

@@ -64,6 +64,8 @@ def quantize(
 
     def on_epoch(epoch: int, loss: float) -> None:
         progress.update(bar, completed=epoch, note=f"validation loss {loss:.3f}")
+        if not progress.console.is_terminal:  # bars move on terminals alone
+            progress.console.print(f"epoch {epoch}: validation loss {loss:.3f}")
 
     state = fine_tune(model, ind, parts["train"], parts["validation"], standardisation, settings, on_epoch)
     progress.update(bar, completed=settings.epochs)

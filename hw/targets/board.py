@@ -19,7 +19,6 @@ from hw.rtl.matrix_vector import MatrixVector
 from hw.rtl.uart import UartReceiver, UartTransmitter
 from quant.golden.parameters import IntegerParameters
 
-
 NEVER_BOTH = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1 %i"
 """Our memories never read and write in one cycle (hw.rtl.single_port_memory): Yosys need not build logic for that case."""
 VECTORS_IN_BLOCK_RAM = 'setattr -set ram_style "block" *.replay.memory/m:*'
