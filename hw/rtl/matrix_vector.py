@@ -49,7 +49,11 @@ class MatrixVector(wiring.Component):
         layer, pe, simd = self.layer, self.folding.pe, self.folding.simd
         steps = layer.inputs // simd
         size = {"payload": vector_of(layer.input, simd), "words": steps, "times": layer.outputs // pe}
-        x = (MemoryReplay if layer.inputs > self._register_inputs_max else RegisterReplay)(**size)
+        if layer.inputs > self._register_inputs_max:
+            x = MemoryReplay(**size)
+        else:
+            # a layer that works once per decision has time to wait for its next vector
+            x = RegisterReplay(**size, banks=1 if layer.tokens == 1 else 2)
         m.submodules.replay = x
         wiring.connect(m, wiring.flipped(self.i), x.i)
 

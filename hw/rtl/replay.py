@@ -9,43 +9,57 @@ from hw.rtl.single_port_memory import SinglePortMemory
 
 
 class RegisterReplay(wiring.Component):
-    """Vectors of `words` payloads, each given out `times` times, kept in registers.
+    """Vectors of `words` payloads, each given out `times` times, kept in `banks` (1 or 2) banks of registers.
 
-    i: stream, vector after vector.  o: stream, each vector `times` times in a row; the first pass follows the input. Latency
-    1 cycle, throughput 1 per cycle; the next vector is taken when the last pass is over.
+    i: stream, vector after vector.  o: stream, each vector `times` times in a row. Latency 1 cycle, throughput 1 per cycle on
+    both sides; with two banks the next vector is taken while one is given out.
     """
 
-    def __init__(self, *, payload: object, words: int, times: int):
-        self._payload, self._words, self._times = payload, words, times
+    def __init__(self, *, payload: object, words: int, times: int, banks: int = 2):
+        self._payload, self._words, self._times, self._banks = payload, words, times, banks
         super().__init__({"i": In(stream.Signature(payload)), "o": Out(stream.Signature(payload))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        words = self._words
-        m.submodules.registers = registers = Memory(shape=self._payload, depth=words, init=())
+        words, depth = self._words, self._banks * self._words
+        m.submodules.registers = registers = Memory(shape=self._payload, depth=depth, init=())
         write_port, read_port = registers.write_port(), registers.read_port(domain="comb")
-        written, read_word, read_time = Signal(range(words + 1)), Signal(range(words)), Signal(range(self._times))
-        write, read = Signal(), Signal()
+        full, write_bank, read_bank = Signal(self._banks), Signal(range(self._banks)), Signal(range(self._banks))
+        write_word, read_word, read_time = Signal(range(words)), Signal(range(words)), Signal(range(self._times))
+        write, read, filled, emptied = Signal(), Signal(), Signal(), Signal()
+        read_full, write_full = (
+            full[0] if self._banks == 1 else Mux(bank, full[1], full[0]) for bank in (read_bank, write_bank)
+        )
         m.d.comb += [
-            self.i.ready.eq(written != words),
-            self.o.valid.eq(read_word < written),
+            self.i.ready.eq(~write_full),
+            self.o.valid.eq(read_full | ((read_bank == write_bank) & (read_word < write_word))),
             write.eq(self.i.valid & self.i.ready),
             read.eq(self.o.valid & self.o.ready),
-            write_port.addr.eq(written),
+            filled.eq(write & (write_word == words - 1)),
+            emptied.eq(read & (read_word == words - 1) & (read_time == self._times - 1)),
+            write_port.addr.eq(write_bank * words + write_word),
             write_port.data.eq(self.i.payload),
             write_port.en.eq(write),
-            read_port.addr.eq(read_word),
+            read_port.addr.eq(read_bank * words + read_word),
             self.o.payload.eq(read_port.data),
         ]
-        with m.If(write):
-            m.d.sync += written.eq(written + 1)
-        with m.If(read):
-            m.d.sync += read_word.eq(read_word + 1)
-            with m.If(read_word == words - 1):
-                m.d.sync += [read_word.eq(0), read_time.eq(read_time + 1)]
-                with m.If(read_time == self._times - 1):
-                    m.d.sync += [read_time.eq(0), written.eq(0)]
+        self._count(m, write, write_word, words)
+        self._count(m, read, read_word, words)
+        self._count(m, read & (read_word == words - 1), read_time, self._times)
+        self._count(m, filled, write_bank, self._banks)
+        self._count(m, emptied, read_bank, self._banks)
+        for bank in range(self._banks):
+            with m.If(filled & (write_bank == bank)):
+                m.d.sync += full[bank].eq(1)
+            with m.If(emptied & (read_bank == bank)):
+                m.d.sync += full[bank].eq(0)
         return m
+
+    @staticmethod
+    def _count(m: Module, enable: Value, counter: Signal, limit: int) -> None:
+        """`counter` goes 0 .. limit - 1 and round again."""
+        with m.If(enable):
+            m.d.sync += counter.eq(Mux(counter == limit - 1, 0, counter + 1))
 
 
 class MemoryReplay(wiring.Component):
