@@ -117,7 +117,7 @@ def _build(rtlil_text: str, build: Path, waves: bool, sources: Sequence[Path], o
     """Verilate `rtlil_text` and `sources` in `build`, unless that is what lies there."""
     import cocotb_tools.config as cocotb
 
-    flags = ("--vpi", "--public-flat-rw", "-CFLAGS", "-std=c++20", *(("--trace-fst", "--trace-structs") if waves else ()))
+    flags = ("--vpi", "--public-flat-rw", "-CFLAGS", "-std=c++20", *(("--trace-vcd", "--trace-structs") if waves else ()))
     options = ["--top-module", TOP, "-o", "simulation", "--timescale", "1ns/1ps", "--x-assign", "fast", "--x-initial", "unique"]
     options += ["-Wno-lint", "-Wno-style"]
     options += ["-LDFLAGS", f"-Wl,-rpath,{cocotb.libs_dir} -L{cocotb.libs_dir} -lcocotbvpi_verilator"]
@@ -161,7 +161,7 @@ def _simulate(module: str, name: str, variant: str, build: Path, waves: bool, te
     failures = _read_results(results)
     if not failures:
         raise BlockError(f"{name} {variant}: no test ran (log: {log})")
-    return BlockResult(name, variant, failures, log, build / "dump.fst" if waves else None)
+    return BlockResult(name, variant, failures, log, build / "dump.vcd" if waves else None)
 
 
 def _read_results(path: Path) -> dict[str, str]:
@@ -184,7 +184,7 @@ def main(
     variant: Annotated[str, typer.Option(help="only this variant (default: all)")] = "",
     stall: Annotated[str, typer.Option(help=f"only this stall pattern: {', '.join(STALLS)}")] = "",
     test: Annotated[str, typer.Option(help="only tests whose name holds this")] = "",
-    waves: Annotated[bool, typer.Option("--waves", help="record waveforms (FST, for GTKWave or Surfer)")] = False,
+    waves: Annotated[bool, typer.Option("--waves", help="record waveforms (VCD, for GTKWave or Surfer)")] = False,
     folder: Annotated[Path, typer.Option(help="where builds and results go")] = DEFAULT_FOLDER,
 ) -> None:
     """Run a block's testbench in every variant and print one line per test.
