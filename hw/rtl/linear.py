@@ -48,7 +48,8 @@ class Linear(wiring.Component):
     i: stream of `layer.input`, [tokens, inputs] row-major.  o: stream of `layer.out` (or `layer.acc`), [tokens, outputs].
     bus: the load bus, on which the regions `<layer>_weight` and `<layer>_bias` are filled. words: the regions' words by name
     (hw.plan.memory.load_words), where memories can be preset.
-    Throughput: max(inputs * outputs / (pe * simd), inputs, outputs + outputs / pe) cycles per vector. Golden twin: quant.golden.linear.
+    Throughput: max(inputs * outputs / (pe * simd), inputs, outputs + outputs / pe) cycles per vector.
+    Golden twin: quant.golden.linear.
     """
 
     def __init__(
