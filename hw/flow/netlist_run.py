@@ -149,7 +149,8 @@ def compare_with_golden(
     """Rows of exactness.json for readout and decision: every transfer of every lane against the golden model."""
     shape = (len(_golden_rows(design, stretches)), design.model.outputs)
     class_bits = (design.model.outputs - 1).bit_length()
-    found, expected = {"readout": [], "decision": []}, {"readout": [], "decision": []}
+    found: dict[str, list[np.ndarray]] = {"readout": [], "decision": []}
+    expected: dict[str, list[np.ndarray]] = {"readout": [], "decision": []}
     for stretch, values in zip(stretches, transfers, strict=True):
         golden = trace_samples(stretch, parameters)
         rows = values[: shape[0] * shape[1]].reshape(shape)

@@ -109,15 +109,15 @@ class Power(Step):
         corners = {name: figure("high", name) for name in process.corners if name != HEADLINE_CORNER}
         by_block = {name: _by_block(found, blocks) for name, found in figures.items()}
         tree_pj = clock_tree_pf(netlist, facts["clock_nets"]) * process.typical.voltage**2 / 2
-        tree_uw = [float((tree_pj * found.toggles).sum()) * load.clock_hz * 1e-6 for found in (active, idle)]
-        tree_uw = tree_uw[0] * load.duty + tree_uw[1] * (1 - load.duty)
+        tree_parts = [float((tree_pj * found.toggles).sum()) * load.clock_hz * 1e-6 for found in (active, idle)]
+        tree_uw = tree_parts[0] * load.duty + tree_parts[1] * (1 - load.duty)
         area_mm2 = (netlist.cell_area_um2 + netlist.macro_area_um2) / 1e6
         (folder / "power.json").write_text(
             json.dumps(_summary(process, load, figures, corners, by_block, facts), indent=1) + "\n"
         )
         metrics = _metrics(process, design, facts, figures, corners, by_block, area_mm2, tree_uw)
         heating = figures["high"].total_uw / 1e3 * HEATING_DEGC_PER_MW
-        failures = ()
+        failures: tuple[str, ...] = ()
         if heating > HEATING_BUDGET_DEGC:
             failures = (
                 f"{design.name}: {figures['high'].total_uw / 1e3:.1f} mW would heat the cortex by {heating:.2f} degC; "

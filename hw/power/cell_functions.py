@@ -55,7 +55,7 @@ class Function:
         """Chance of 1 when the pins are independent and 1 with probability `ones[pin]` (arrays of one shape)."""
         pins = self.pins
         if not pins:
-            return np.float64(self.pin == "1")
+            return np.asarray(float(self.pin == "1"))
         total: np.ndarray = np.zeros_like(ones[pins[0]])
         for row in _true_rows(self):
             term = np.ones_like(total)

@@ -225,7 +225,8 @@ def _energy_group(group: Group, library: Group) -> EnergyGroup:
     when = parse_function(group.get("when")) if group.get("when") else None
     both = group.first("power")
     rise, fall = group.first("rise_power") or both, group.first("fall_power") or both
-    return EnergyGroup(group.get("related_pin"), when, rise and _table(rise, library), fall and _table(fall, library))
+    tables = [None if part is None else _table(part, library) for part in (rise, fall)]
+    return EnergyGroup(group.get("related_pin"), when, *tables)
 
 
 def _numbers(texts: tuple[str, ...]) -> np.ndarray:

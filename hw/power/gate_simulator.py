@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,8 @@ TICK_PS = 5
 _I32, _I64, _PTR = ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p
 
 
-def _structure(name: str, integers: str, pointers: str, more: list[tuple[str, type]] | None = None) -> type:
-    fields = [(n, _I32) for n in integers.split()] + [(n, _PTR) for n in pointers.split()]
+def _structure(name: str, integers: str, pointers: str, more: list[tuple[str, Any]] | None = None) -> Any:
+    fields: list[tuple[str, Any]] = [(n, _I32) for n in integers.split()] + [(n, _PTR) for n in pointers.split()]
     return type(name, (ctypes.Structure,), {"_fields_": fields + (more or [])})
 
 
@@ -183,8 +184,8 @@ class GateSimulator:
 
     # ---- tables
 
-    def _array(self, values: object, dtype: type) -> np.ndarray:
-        array = np.ascontiguousarray(values, dtype=dtype)
+    def _array(self, values: Any, dtype: type) -> np.ndarray:
+        array: np.ndarray = np.ascontiguousarray(values, dtype=dtype)
         if array.size == 0:
             array = np.zeros(1, dtype)
         self._keep.append(array)
@@ -215,7 +216,7 @@ class GateSimulator:
         domains = self.tables.domains
         flops = [flop for domain in domains for flop in domain.flops]
         sim.flops, sim.domains = len(flops), len(domains)
-        columns = list(zip(*flops, strict=True)) or [[], [], [], []]
+        columns: list[Any] = list(zip(*flops, strict=True)) or [[], [], [], []]
         for name, values in (
             ("flop_d", columns[0]),
             ("flop_q", columns[1]),

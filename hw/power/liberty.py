@@ -97,7 +97,8 @@ def _parse_statement(tokens: list[tuple[str, bool, int]], at: int, into: Group) 
         return at
     if mark[:2] != ("(", True):
         raise ValueError(f"no ':' or '(' after {name!r} at character {where}")
-    args, at = [], at + 2
+    args: list[str] = []
+    at += 2
     while tokens[at][:2] != (")", True):
         if tokens[at][:2] == (":", True):
             args[-1] += ":" + tokens[at + 1][0]

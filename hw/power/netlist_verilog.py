@@ -21,7 +21,8 @@ def write_verilog(netlist: Netlist, path: Path) -> Path:
         for direction, name, net in ports
     ]
     for instance in netlist.instances:
-        pins, buses = [], defaultdict(dict)
+        pins: list[str] = []
+        buses: dict[str, dict[int, int]] = defaultdict(dict)
         for pin, net in instance.pins.items():
             if pin.endswith("]"):
                 bus, place = pin[:-1].split("[")

@@ -35,7 +35,8 @@ def enclosing_area_um2(netlist: Netlist) -> np.ndarray:
         for depth in range(len(path) + 1):
             area[path[:depth]] += instance.cell.area_um2
         for net in instance.pins.values():
-            common[net] = path if common[net] is None else _shared(common[net], path)
+            shared = common[net]
+            common[net] = path if shared is None else _shared(shared, path)
     for _, nets in netlist.ports.values():
         for net in nets:
             common[net] = ()

@@ -61,7 +61,10 @@ def _corner(pdk: Path, cells_label: str, macros_label: str, macros: list[Macro])
     missing = [path for path in (cells, *files.values()) if not path.is_file()]
     if missing:
         raise TargetError(f"{NAME}: {missing[0].name} is missing under PDK_ROOT; install the whole PDK (ciel enable)")
-    voltage, temperature = re.fullmatch(r"\w+?_(\dp\d+)V_(m?\d+)C", cells_label).groups()
+    conditions = re.fullmatch(r"\w+?_(\dp\d+)V_(m?\d+)C", cells_label)
+    if conditions is None:
+        raise TargetError(f"{NAME}: corner {cells_label} does not say its voltage and temperature")
+    voltage, temperature = conditions.groups()
     return Corner(
         cells_label, float(voltage.replace("p", ".")), float(temperature.replace("m", "-")), cells=cells, macros=files
     )

@@ -57,11 +57,15 @@ def _node_nm(library: Library) -> int:
 
 
 def _clock_gate(library: Library) -> Gate | None:
-    gates = [cell for cell in library.cells.values() if cell.clock_gate and not cell.clock_gate.test]
+    gates = [
+        (cell.area_um2, cell.name, (cell.clock_gate.enable, cell.clock_gate.clock, cell.clock_gate.output))
+        for cell in library.cells.values()
+        if cell.clock_gate and not cell.clock_gate.test
+    ]
     if not gates:
         return None
-    gate = min(gates, key=lambda cell: cell.area_um2)
-    return Gate(gate.name, (gate.clock_gate.enable, gate.clock_gate.clock, gate.clock_gate.output))
+    _, name, pins = min(gates, key=lambda gate: gate[0])
+    return Gate(name, pins)
 
 
 def _tie(library: Library, value: str) -> Gate | None:

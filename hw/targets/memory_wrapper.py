@@ -1,5 +1,6 @@
 """hw.rtl.single_port_memory on a process's macros: Yosys techmap rules with bank select, tied pins, output multiplexer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -8,7 +9,7 @@ from hw.targets.process import Macro
 
 CONE_INPUTS = 10
 """An enable that depends on more signals than this is not looked into."""
-_GATES = {
+_GATES: dict[str, Callable[..., int]] = {
     "$and": lambda a, b: a & b,
     "$or": lambda a, b: a | b,
     "$xor": lambda a, b: a ^ b,
@@ -79,7 +80,7 @@ def _exclusive(module: dict, read: int | str, write: int | str) -> bool:
             return _GATES[drivers[bit]["type"]](*(value(wires[pin][0], values) for pin in ("A", "B") if pin in wires))
         return values[bit]
 
-    constants = {"0": 0, "1": 1}
+    constants: dict[int | str, int] = {"0": 0, "1": 1}
     rows = (constants | dict(zip(inputs, bits, strict=True)) for bits in product((0, 1), repeat=len(inputs)))
     return not any(value(read, row) and value(write, row) for row in rows)
 

@@ -1,6 +1,7 @@
 """Synthesis to cells and macros: a small engine with a memory, its netlist simulated against plain arithmetic."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from hw.power.activity import to_activity
 from hw.power.engine import Conditions, PowerEngine
 from hw.power.gate_simulator import LANES, GateSimulator, StreamPorts
 from hw.power.netlist import Netlist, read_netlist
+from hw.power.netlist_verilog import write_verilog
 from hw.power.sdf import delay_arrays, read_sdf
 from hw.power.simulation_tables import build_tables
 from hw.rtl.emit import emit_component
@@ -183,6 +185,24 @@ def test_delays_from_the_timing_tool_settle_to_the_same_values_with_glitches(mad
     delayed, settled, sampled = simulator.delayed_counts()
     assert sampled > COMMANDS and delayed.sum() > 1.2 * settled.sum() > 0
     assert net_wires_pf(netlist, tables.clock_nets, process).sum() > 0
+
+
+def test_leakage_agrees_with_the_timing_tool(made):
+    """The one number of OpenSTA's power report that can be trusted: the sum of cell_leakage_power, to the digits it prints."""
+    process, folder, _, netlist, _ = made
+    try:
+        sta = OPENSTA.path()
+    except MissingTool as missing:
+        pytest.skip(str(missing))
+    libraries = library_files(process, "typ", used_macros(process, folder / "netlist.json"), folder)
+    write_verilog(netlist, folder / "leakage.v")
+    commands = [f"read_liberty {{{path}}}" for path in libraries]
+    commands += ["read_verilog leakage.v", "link_design tally", "create_clock -name clk -period 100 [get_ports clk]"]
+    commands += ["set_power_activity -global -activity 0.1 -duty 0.5", "report_power -digits 6"]
+    (folder / "leakage.tcl").write_text("\n".join(commands) + "\n")
+    report = subprocess.run([sta, "-exit", "leakage.tcl"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    total = next(line.split() for line in report.splitlines() if line.startswith("Total"))
+    assert sum(instance.cell.leakage_w for instance in netlist.instances) == pytest.approx(float(total[3]), rel=1e-5)
 
 
 @pytest.mark.parametrize(
