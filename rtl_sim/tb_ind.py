@@ -70,7 +70,7 @@ class Decoder:
         """Clock, unless it runs already, and reset."""
         dut = self._dut
         if clock:
-            cocotb.start_soon(Clock(dut.clk, PERIOD_NS, unit="ns").start())
+            Clock(dut.clk, PERIOD_NS, unit="ns").start()
         for port in ("s_axis_tvalid", "s_axis_tdata", "m_axis_tready", "load_tvalid", "load_tdata", "armed"):
             getattr(dut, port).value = 0
         dut.rst.value = 1

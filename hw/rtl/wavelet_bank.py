@@ -1,5 +1,6 @@
 """Multirate Morlet bank: samples -> filter sums, one step of one octave at a time (docs/blocks/wavelet_bank.md)."""
 
+import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -24,7 +25,8 @@ def filter_format(spec: TokenizerSpec) -> IntFormat:
         for low, high in ((spec.sample.min, spec.sample.max), (spec.sample.max, spec.sample.min))
     ]
     shift = kernel_shift(spec)
-    return enclosing(int(golden_round_shift(min(bounds), shift)), int(golden_round_shift(max(bounds), shift)))
+    lowest, highest = golden_round_shift(np.array([min(bounds), max(bounds)]), shift).tolist()
+    return enclosing(lowest, highest)
 
 
 def filter_layout(spec: TokenizerSpec) -> data.ArrayLayout:

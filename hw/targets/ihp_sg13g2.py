@@ -29,7 +29,7 @@ TIED = (
 def find_pdk() -> Path | None:
     """The folder ihp-sg13g2 under PDK_ROOT, or None when there is none."""
     root = os.environ.get("PDK_ROOT")
-    folder = Path(root) / "ihp-sg13g2" if root else None
+    folder = Path(root).resolve() / "ihp-sg13g2" if root else None
     return folder if folder and (folder / CELLS.format("typ_1p20V_25C")).is_file() else None
 
 

@@ -26,7 +26,7 @@ def load(path: Path) -> Process:
     return Process(
         name=library.name,
         node_nm=scaling.node_nm,
-        corners={"typ": Corner(library.name, library.voltage, library.temperature, path)},
+        corners={"typ": Corner(library.name, library.voltage, library.temperature, path.resolve())},
         avoid=tuple(cell.name for cell in library.cells.values() if _unfit(cell)),
         clock_gate=_clock_gate(library),
         tie_high=_tie(library, "1"),
