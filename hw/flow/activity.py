@@ -14,7 +14,7 @@ from hw.flow.libraries import liberty_inputs, library_files, net_wires_pf, proce
 from hw.flow.netlist_run import NetlistRun, NetlistRunError, choose_stretches, compare_with_golden, run_netlist
 from hw.flow.step import CheckFailed, Result, Step, say
 from hw.flow.timing import CLOCK
-from hw.flow.tool import Tool
+from hw.flow.tool import Tool, ToolError
 from hw.power.activity import to_activity
 from hw.power.engine import PowerEngine
 from hw.power.gate_simulator import LANES, GateSimulator
@@ -65,8 +65,10 @@ class Activity(Step):
                 delayed_cycles=DELAYED_CYCLES,
                 say=say,
             )
-        except (NetlistError, NetlistRunError) as error:
-            raise CheckFailed(f"{design.name}: {error}".replace(f"{design.name}: {design.name}:", f"{design.name}:")) from error
+        except NetlistError as error:
+            raise ToolError(f"activity: {error}") from error
+        except NetlistRunError as error:
+            raise CheckFailed(str(error)) from error
         exactness = folder / "exactness.json"
         rows = compare_with_golden(design, parameters, stretches, run.transfers)
         exactness.write_text(json.dumps({"rows": rows}, indent=1) + "\n")

@@ -96,7 +96,7 @@ def analyse_timing(
         say(f"corner {process.corners[corner].label}")
         files = library_files(process, corner, macros, folder)
         script = Template((SCRIPTS / "timing.tcl").read_text()).substitute(
-            libraries="\n".join(f"read_liberty {{{path}}}" for path in files),
+            libraries="\n".join(f"read_liberty {{{path.name if path.parent == folder else path}}}" for path in files),
             top=netlist.top,
             period_ns=period_ns,
             input_delay_ns=INPUT_DELAY_NS,

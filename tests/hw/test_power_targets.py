@@ -123,3 +123,10 @@ def test_any_other_liberty_by_its_path():
     assert process.name == "osu018_stdcells" and process.node_nm == 236
     assert {"LATCH", "TBUFX1", "TBUFX2"} <= set(process.avoid)
     assert process.note == "linear size 236 nm judged from the smallest 2-input NAND"
+
+
+@needs_osu018
+def test_a_target_given_by_a_relative_path_is_found_from_anywhere(tmp_path, monkeypatch):
+    (tmp_path / "cells.lib").symlink_to(osu018.CELLS)
+    monkeypatch.chdir(tmp_path)
+    assert find_process("./cells.lib").typical.cells.is_absolute()
