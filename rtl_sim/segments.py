@@ -10,7 +10,7 @@ from designs.layer_table import StreamShape
 from designs.schema import Design
 
 SEGMENT_DECISIONS = 512
-"""Decisions per segment at most: bounds memory and disk (28 kB per decision of ind_int4), spreads long streams over processes."""
+"""Decisions per segment at most: bounds memory and disk (28 kB per decision of ind_int4), spreads streams over processes."""
 
 Tracer = Callable[[np.ndarray], dict[str, np.ndarray]]
 """samples [samples, channels] from reset -> every stream by name, as quant.golden.trace.trace_samples gives them."""
