@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -94,7 +94,7 @@ class Linear(wiring.Component):
         is_last = Signal()
         m.d.comb += [
             is_last.eq(place == self.folding.pe - 1),
-            biased.eq(core.o.payload[place] + biases.o.payload),
+            biased.eq(Array(core.o.payload)[place] + biases.o.payload),
             self.o.valid.eq(core.o.valid & biases.o.valid),
             biases.o.ready.eq(core.o.valid & self.o.ready),
             core.o.ready.eq(biases.o.valid & self.o.ready & is_last),

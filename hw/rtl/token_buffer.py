@@ -1,6 +1,6 @@
 """Finished token values, in any order, to the token's features in order (docs/blocks/token_buffer.md)."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -34,7 +34,7 @@ class TokenBuffer(wiring.Component):
         m.d.comb += [
             memory.address.eq(word),
             memory.write_data.eq(self.i.payload.values),
-            self.o.payload.eq(memory.read_data.word_select(place, spec.token.bits)),
+            self.o.payload.eq(Array(memory.read_data.word_select(j, spec.token.bits) for j in range(count))[place]),
         ]
         with m.FSM():
             with m.State("FILL"):
