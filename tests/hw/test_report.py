@@ -1,0 +1,130 @@
+"""The report: the exactness verdict, comparisons, tables, and pages that leave out what a flow does not make."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from designs.ind_tiny import IND_TINY
+from hw.flow.artifact import Kind
+from hw.flow.exact import require_exact
+from hw.flow.report import exactness_metrics
+from hw.flow.step import CheckFailed
+from hw.report.compare import compare
+from hw.report.content import page
+from hw.report.exactness import Row, read_exactness
+from hw.report.metric import Metric
+from hw.report.results import Results
+from hw.report.table import Table, number
+
+GOOD = {"boundary": "pool", "pair": "RTL = golden", "windows": 240, "values": 1920, "mismatches": 0, "first": None}
+BAD = GOOD | {
+    "boundary": "block0_query",
+    "mismatches": 2,
+    "first": {"window": 17, "index": [3, 5], "expected": 4, "found": -4},
+}
+
+
+def test_one_differing_integer_ends_the_build_and_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "exactness.json"
+    path.write_text(json.dumps({"rows": [GOOD, BAD]}))
+    with pytest.raises(CheckFailed) as caught:
+        require_exact(IND_TINY, path)
+    assert str(caught.value) == (
+        "ind_tiny: RTL = golden does not hold at block0_query: window 17, token 3, index 5: expected 4, found -4 "
+        "(2 of 1920 values differ at 1 boundaries)"
+    )
+
+
+def test_equal_integers_pass(tmp_path: Path) -> None:
+    path = tmp_path / "exactness.json"
+    path.write_text(json.dumps({"rows": [GOOD]}))
+    assert require_exact(IND_TINY, path) == (Row("pool", "RTL = golden", 240, 1920, 0, None),)
+
+
+def test_windows_are_the_least_of_the_full_comparisons_and_mismatches_the_sum_of_all(tmp_path: Path) -> None:
+    path = tmp_path / "exactness.json"
+    path.write_text(json.dumps({"rows": [GOOD | {"windows": 200}, GOOD, BAD]}))
+    rows = read_exactness(path)
+    found = exactness_metrics({Kind.EXACT_RTL: rows, Kind.EXACT_NETLIST: rows[1:2]})
+    assert {metric.name: metric.value for metric in found} == {
+        "exact__windows": 200,
+        "exact__mismatches": 2,
+        "exact__values": 4 * 1920,
+        "exact__netlist_windows": 240,
+    }
+
+
+def metric(name: str, value: float, better: str = "lower") -> Metric:
+    return Metric(name, value, "uW", better, "test")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "lines"),
+    [
+        ([metric("power", 2)], [metric("power", 2)], []),
+        ([metric("power", 2)], [metric("power", 3)], ["power: 2 -> 3 uW (worse)"]),
+        ([metric("power", 2)], [metric("power", 1)], ["power: 2 -> 1 uW (better)"]),
+        ([metric("accuracy", 2, "higher")], [metric("accuracy", 1, "higher")], ["accuracy: 2 -> 1 uW (worse)"]),
+        ([metric("power", 2)], [], ["power: was 2 uW, is missing now"]),
+        ([metric("wall", 2, "none")], [], []),
+        ([], [metric("power", 2)], []),
+    ],
+)
+def test_metrics_are_compared_by_their_direction(before: list, now: list, lines: list[str]) -> None:
+    changes = compare(before, now)
+    assert [str(change) for change in changes] == lines
+    assert all(change.worse == ("better" not in str(change)) for change in changes)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (1, "1"),
+        (0.12345, "0.123"),
+        (12.345, "12.3"),
+        (123.45, "123"),
+        (1234567, "1\u202f234\u202f567"),
+        (2e-6, "2.0e-06"),
+    ],
+)
+def test_a_number_is_written_with_its_significant_digits(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_a_row_has_a_cell_per_column() -> None:
+    with pytest.raises(ValueError, match="a row has 1 cells"):
+        Table(("a", "b"), (("1",),))
+
+
+def test_what_is_written_by_others_is_shown_as_text() -> None:
+    table = Table(("<b>",), (("a | <script>",),))
+    assert "<script>" not in table.html()
+    assert r"a \| <script>" in table.markdown()
+
+
+POWERED = (
+    metric("power__total_uw", 3),
+    metric("power__total_low_uw", 1),
+    metric("power__leakage_uw", 0.5),
+    metric("power__block0_query_uw", 2),
+    metric("power__block0_query_low_uw", 1),
+    metric("power__embed_uw", 1),
+)
+
+
+def test_a_page_shows_power_per_block_largest_first() -> None:
+    text = page(IND_TINY, Results(POWERED), ()).markdown("report")
+    rows = re.search(r"\| block \| low \(uW\) \| high \(uW\) \|\n.*\n((?:\|.*\n)+)", text)
+    assert rows is not None
+    assert rows.group(1).splitlines() == ["| block0_query | 1 | 2 |", "| embed |  | 1 |", "| **total** | **1** | **3** |"]
+
+
+def test_a_page_needs_nothing_from_outside_and_leaves_out_what_is_not_made() -> None:
+    html = page(IND_TINY, Results((metric("fpga__luts", 900),)), (), power={"embed": {"logic": 1.0}}).html()
+    assert "Power" not in html
+    assert "What is not modelled" not in html
+    assert not re.search(r'(?:src|href)="(?!data:)', html)
+    assert "LUTs" in html
