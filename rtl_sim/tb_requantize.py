@@ -15,6 +15,7 @@ VARIANTS = {
     "int8": lambda: Requantize(acc=IntFormat(17), out=INT8, shift=7),
     "uint4_relu": lambda: Requantize(acc=IntFormat(14), out=UINT4, shift=5),
     "no_shift": lambda: Requantize(acc=IntFormat(10), out=INT8, shift=0),
+    "just_fits": lambda: Requantize(acc=IntFormat(12), out=INT8, shift=6),
     "all_bits_shifted_out": lambda: Requantize(acc=IntFormat(6), out=INT8, shift=9),
 }
 

@@ -33,7 +33,8 @@ def round_shift(m: Module, acc: ValueLike, shift: int | Value) -> Signal:
 def saturate(m: Module, value: ValueLike, out: IntFormat) -> Signal:
     """`value` clipped to `out`, decided by its upper bits alone."""
     source, kept = _signed(Value.cast(value)), out.bits - out.signed
-    value = Signal(signed(max(len(source), kept + 1)), name="unsaturated")
+    # One bit more than a fitting value needs, so that the upper bits are never none at all: all of none is 0 in Verilog.
+    value = Signal(signed(max(len(source), kept + 2)), name="unsaturated")
     result = Signal(shape_of(out), name="saturated")
     m.d.comb += value.eq(source)
     negative = value[-1]

@@ -1,5 +1,6 @@
 """The decoder's files: plain names, the same text every time, taps only on request, and Verilator finds nothing to say."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from designs.ind_int4 import IND_INT4
 from designs.ind_tiny import IND_TINY
 from designs.layer_table import streams
+from designs.number_format import INT8, IntFormat
 from designs.schema import DesignError
-from hw.rtl.emit import TOP, component_rtlil, emit
+from hw.rtl.emit import TOP, component_rtlil, emit, emit_component
 from hw.rtl.identifiers import plain_identifiers
 from hw.rtl.ind import Ind
+from hw.rtl.requantize import Requantize
 from rtl_sim.random_parameters import random_parameters
 from rtl_sim.verilator import verilator_environment
 
@@ -51,6 +54,13 @@ def test_parameters_of_another_design_are_refused() -> None:
     with pytest.raises(DesignError) as refused:
         Ind(IND_TINY, random_parameters(IND_INT4, seed=1))
     assert str(refused.value) == "ind_tiny: the parameters are of ind_int4; use the ones of this design"
+
+
+@pytest.mark.parametrize(("acc_bits", "shift"), [(12, 6), (9, 2), (8, 0), (6, 9)])
+def test_nothing_is_decided_by_the_bits_of_nothing(tmp_path: Path, acc_bits: int, shift: int) -> None:
+    """A result that just fits has no upper bits; Yosys writes the AND of none as `& 1'h0`, which is 0 and not 1."""
+    verilog, *_ = emit_component(Requantize(acc=IntFormat(acc_bits), out=INT8, shift=shift), TOP, tmp_path)
+    assert not re.search(r"= [&|] 1'h0;", verilog.read_text())
 
 
 @pytest.mark.verilator
