@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from designs.catalogue import find_design
+from designs.decoding_set import DecodingSetError
 from designs.schema import Design, DesignError
 from hw.flow.activity import Activity
 from hw.flow.artifact import Kind
@@ -33,16 +34,23 @@ from hw.flow.synthesize import Synthesize
 from hw.flow.timing import Timing
 from hw.flow.tool import MissingTool, ToolError
 from hw.flow.train import Train
+from hw.power.liberty import LibertyError
+from hw.power.netlist import NetlistError
 from hw.report.cards import cards
 from hw.report.compare import compare
+from hw.report.exactness import ExactnessError
 from hw.report.metric import Metric, MetricError, read_metrics
 from hw.report.results import Results
 from hw.targets.board import find_board, fit_to_board
+from hw.targets.process import TargetError
+from quant.golden.parameters import ParameterError
 
 GOOD, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-WRONG_INPUT = (WrongInput, DesignError, MissingTool, NoSpace, MetricError)
-"""Errors that are one line about what the user gave or what the machine lacks."""
-
+WRONG_INPUT = (
+    *(WrongInput, DesignError, MissingTool, NoSpace, MetricError, TargetError, LibertyError),
+    *(DecodingSetError, ParameterError, ExactnessError, NetlistError),
+)
+"""Errors that are one line about what the user gave, what the machine lacks, or a file that was damaged on the way."""
 
 SILICON = (Synthesize(), Timing(), Activity(), Power())
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from hw.power.liberty import LibertyError
 from hw.targets import ihp_sg13g2, liberty_file, osu018
 from hw.targets.process import Process, TargetError
 
@@ -12,8 +13,15 @@ NAMES = (ihp_sg13g2.NAME, osu018.NAME)
 def find_process(target: str) -> Process:
     """The process called `target`, or of the Liberty file at that path. TargetError for anything else.
 
-    Without the PDK, ihp_sg13g2 becomes osu018, and the process's `note` says so.
+    Without the PDK, ihp_sg13g2 becomes osu018, and the process's `note` says so. A damaged Liberty file of a PDK is refused.
     """
+    try:
+        return _find(target)
+    except LibertyError as error:
+        raise TargetError(f"target {target}: {error}; install its files again") from error
+
+
+def _find(target: str) -> Process:
     if target == osu018.NAME:
         return osu018.load()
     if target == ihp_sg13g2.NAME:

@@ -80,7 +80,9 @@ def _macros(folder: Path) -> list[Macro]:
 
 
 def _macro(library: Library, name: str, depth: int, width: int) -> Macro:
-    cell = library.cells[name]
+    cell = library.cells.get(name)
+    if cell is None:
+        raise TargetError(f"{NAME}: {library.path.name} has no cell {name}; install the whole PDK again (ciel enable)")
     return Macro(
         cell=name,
         depth=depth,

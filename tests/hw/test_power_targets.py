@@ -11,7 +11,7 @@ from hw.flow.libraries import process_for
 from hw.flow.tool import WrongInput
 from hw.power.cells import read_library
 from hw.power.engine import access_pj
-from hw.targets import modelled_memory, osu018
+from hw.targets import ihp_sg13g2, modelled_memory, osu018
 from hw.targets.choose import find_process
 from hw.targets.memory_tiling import choose_tiling
 from hw.targets.process import Process, TargetError
@@ -104,6 +104,26 @@ def test_an_unusable_target_is_refused_in_one_line(target, message):
     with pytest.raises(WrongInput) as wrong:
         process_for(replace(IND_TINY, hardware=replace(IND_TINY.hardware, target=target)))
     assert str(wrong.value) == f"ind_tiny: {message}"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("library(l) { cell(c) { area : 1;", "ends in the middle of a group; the file is truncated"),
+        ("cells : none;", "holds no library group; give a Liberty (.lib) file"),
+        ("", "holds no library group; give a Liberty (.lib) file"),
+    ],
+)
+def test_a_damaged_file_inside_the_pdk_is_one_line(tmp_path, monkeypatch, text, reason):
+    name = "RM_IHPSG13_1P_64x64_c2_bm_bist_typ_1p20V_25C.lib"
+    for path in (ihp_sg13g2.CELLS.format("typ_1p20V_25C"), f"{ihp_sg13g2.MACROS}/{name}"):
+        file = tmp_path / "ihp-sg13g2" / path
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    monkeypatch.setenv("PDK_ROOT", str(tmp_path))
+    with pytest.raises(WrongInput) as error:
+        process_for(replace(IND_TINY, hardware=replace(IND_TINY.hardware, target="ihp_sg13g2")))
+    assert str(error.value) == f"ind_tiny: target ihp_sg13g2: {name}: {reason}; install its files again"
 
 
 def test_a_liberty_without_power_tables_is_refused_in_one_line(tmp_path):
