@@ -56,32 +56,36 @@ def task_loss(model: nn.Module, tokens: Tensor, targets: Tensor) -> Tensor:
 def fit(
     model: nn.Module,
     train: WindowTensors,
-    validation: WindowTensors,
+    validation: WindowTensors | None,
     design: Design,
     settings: FitSettings,
     *,
     loss: Loss = task_loss,
+    stop_after: int | None = None,
     state_path: Path | None = None,
     on_epoch: Callable[[int, float, float], None] = lambda epoch, train_loss, validation_loss: None,
 ) -> FitState:
     """Train `model` in place on standardised windows; it ends with the averaged weights of its best validation epoch.
 
+    Without `validation` nothing is chosen: it ends with the averaged weights after `stop_after` epochs of the same schedule.
     With `state_path` the state is kept there after every epoch and taken up again if it was left by the same settings;
-    the result is the same as without the interruption. `on_epoch` hears (epoch, training loss, validation loss).
+    the result is the same as without the interruption. `on_epoch` hears (epoch, training loss, validation loss or NaN).
     """
+    last = settings.epochs if stop_after is None else min(stop_after, settings.epochs)
+    marks = json.dumps(asdict(settings) | {"stop_after": stop_after})
     averaged = copy.deepcopy(model)
     optimiser = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     state = FitState(0, 0, 0, math.inf, _weights(averaged))
     if state_path is not None and state_path.exists():
-        state = _resume(state_path, model, averaged, optimiser, settings) or state
-    while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience:
+        state = _resume(state_path, model, averaged, optimiser, marks) or state
+    while state.epoch < last and state.epoch - state.best_epoch < settings.patience:
         train_loss = _epoch(model, averaged, optimiser, train, design, settings, state, loss)
-        validation_loss = evaluation_loss(averaged, validation)
+        validation_loss = math.nan if validation is None else evaluation_loss(averaged, validation)
         state.epoch += 1
-        if validation_loss < state.best_loss:
+        if validation is None or validation_loss < state.best_loss:
             state.best_epoch, state.best_loss, state.best = state.epoch, validation_loss, _weights(averaged)
         if state_path is not None:
-            _keep(state_path, model, averaged, optimiser, state, settings)
+            _keep(state_path, model, averaged, optimiser, state, marks)
         on_epoch(state.epoch, train_loss, validation_loss)
     model.load_state_dict(state.best)
     model.eval()
@@ -150,21 +154,17 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _keep(
-    path: Path, model: nn.Module, averaged: nn.Module, optimiser: torch.optim.AdamW, state: FitState, settings: FitSettings
-) -> None:
+def _keep(path: Path, model: nn.Module, averaged: nn.Module, optimiser: torch.optim.AdamW, state: FitState, marks: str) -> None:
     tensors = {f"model.{name}": value for name, value in _weights(model).items()}
     tensors |= {f"averaged.{name}": value for name, value in _weights(averaged).items()}
     tensors |= {f"best.{name}": value for name, value in state.best.items()}
     for index, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value).clone() for name, value in moments.items()}
     where = {"epoch": state.epoch, "step": state.step, "best_epoch": state.best_epoch, "best_loss": state.best_loss}
-    save_tensors(path, tensors, {"settings": json.dumps(asdict(settings)), "state": json.dumps(where)})
+    save_tensors(path, tensors, {"settings": marks, "state": json.dumps(where)})
 
 
-def _resume(
-    path: Path, model: nn.Module, averaged: nn.Module, optimiser: torch.optim.AdamW, settings: FitSettings
-) -> FitState | None:
+def _resume(path: Path, model: nn.Module, averaged: nn.Module, optimiser: torch.optim.AdamW, marks: str) -> FitState | None:
     """The kept state, or None if it was left by other settings or another network."""
     tensors, metadata = load_tensors(path)
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "averaged": {}, "best": {}, "optimiser": {}}
@@ -172,7 +172,7 @@ def _resume(
         part, _, rest = name.partition(".")
         parts.setdefault(part, {})[rest] = value
     shapes = {name: value.shape for name, value in model.state_dict().items()}
-    if metadata.get("settings") != json.dumps(asdict(settings)) or shapes != {n: v.shape for n, v in parts["best"].items()}:
+    if metadata.get("settings") != marks or shapes != {n: v.shape for n, v in parts["best"].items()}:
         return None
     model.load_state_dict(parts["model"])
     averaged.load_state_dict(parts["averaged"])

@@ -1,6 +1,7 @@
 """How well a decoder decodes, and the flat list of metrics that every step leaves behind."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,10 @@ import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, r2_score
 
 BETTER = ("higher", "lower", "none")
+
+
+class MetricError(ValueError):
+    """A number that is no result; one line."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +28,11 @@ class Metric:
 
     def __post_init__(self) -> None:
         if self.better not in BETTER:
-            raise ValueError(f"metric {self.name}: better={self.better!r}; use one of {', '.join(BETTER)}")
+            raise MetricError(f"metric {self.name}: better={self.better!r}; use one of {', '.join(BETTER)}")
+        if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not math.isfinite(self.value):
+            raise MetricError(f"metric {self.name}: value={self.value!r} is not a finite number; nothing was measured")
         if not self.origin:
-            raise ValueError(f"metric {self.name}: says not where it comes from; give its origin")
+            raise MetricError(f"metric {self.name}: says not where it comes from; give its origin")
 
 
 def accuracy(label: np.ndarray, decided: np.ndarray) -> float:
@@ -53,5 +60,5 @@ def correlation(target: np.ndarray, found: np.ndarray) -> float:
 def write_metrics(metrics: Sequence[Metric], path: Path) -> None:
     """Write as JSON under a temporary name, then rename."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps([asdict(metric) for metric in metrics], indent=1) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps([asdict(metric) for metric in metrics], indent=1, allow_nan=False) + "\n", encoding="utf-8")
     partial.replace(path)

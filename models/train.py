@@ -22,16 +22,18 @@ from models.datasets.catalogue import recording_for
 from models.emphasis import feature_gains, fold_gains, with_gains
 from models.fit import FitSettings, decide, fit
 from models.ind import Ind
-from models.metrics import Metric, accuracy, macro_f1, write_metrics
+from models.metrics import Metric, MetricError, accuracy, macro_f1, write_metrics
 from models.recording import RecordingError, RecordingWarning
 from models.standardise import Standardisation, fit_standardisation
 from models.window_tensors import WindowTensors, seen_tokens, stream_tokens, training_session_windows, window_tensors
 from models.windows import decoding_set, spread_tokens
 
-CHECKPOINT, DECODING_SET, METRICS, STATE = "model.safetensors", "decoding_set.npz", "metrics.json", "resume.safetensors"
+CHECKPOINT, DECODING_SET, METRICS = "model.safetensors", "decoding_set.npz", "metrics.json"
+STATE, ANEW_STATE = "resume.safetensors", "resume_anew.safetensors"
 THREADS_AT_MOST = 2
 REFIT_BELOW = 1000
-"""Training windows below which every trial counts: validation has its say, then training starts anew with its cues as well."""
+"""Training windows below which every trial counts: validation chooses the number of epochs, then training starts anew for
+exactly as many with its cues as well. No later step may take the validation windows for unseen by such a decoder."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,14 @@ class Trained:
     held_out: np.ndarray
     """int64 [validation windows]: what was decided on them before any training saw them."""
     best_epoch: int
+    """Epochs that validation chose; `model` was trained for that many."""
+    anew: bool
+    """Whether `model` was trained anew with the validation cues (REFIT_BELOW), so that `held_out` is another model's."""
+
+    @property
+    def trained_on(self) -> str:
+        """Parts of the decoding set whose windows the model's weights come from."""
+        return "train and validation" if self.anew else "train"
 
 
 def device() -> torch.device:
@@ -64,7 +74,12 @@ def train_ind(
     state_path: Path | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train a decoder of `design` on the training windows of `found`; validation decides when to stop, test is not touched."""
+    """Train a decoder of `design` on the training windows of `found`; validation decides when to stop, test is not touched.
+
+    With fewer than REFIT_BELOW training windows the decoder returned has been trained on the validation windows too
+    (`Trained.anew`). Quantization, which chooses its epoch on those windows, then fine-tunes towards a teacher that knows them:
+    its validation loss is too good, while test stays unseen. The checkpoint's metadata says so as `trained_on`.
+    """
     where = device()
     tokens = stream_tokens(found, design, where)
     parts = {part: window_tensors(found, tokens, part, design) for part in ("train", "validation", "test")}
@@ -85,18 +100,20 @@ def train_ind(
     train, validation = (with_gains(parts[part], gains) for part in ("train", "validation"))
     state = fit(model, train, validation, design, settings, state_path=state_path, on_epoch=on_epoch)
     held_out = decide(model, validation).numpy()
-    if len(train) < REFIT_BELOW:
+    anew = len(train) < REFIT_BELOW
+    if anew:
         every = training_session_windows(found, tokens, design, spread_tokens(design)).standardised(standardisation).to(where)
         gains = feature_gains(every, design)
         torch.manual_seed(settings.seed)
         model = Ind(design).to(where)
         every = with_gains(every, gains)
-        fit(model, every, every, design, replace(settings, patience=settings.epochs))
+        path = state_path.with_name(ANEW_STATE) if state_path else None
+        fit(model, every, None, design, settings, stop_after=state.best_epoch, state_path=path)
     fold_gains(model, gains)
     if progress and bar is not None:
         progress.update(bar, total=state.epoch, completed=state.epoch)
     on_cpu = {part: windows.to(torch.device("cpu")) for part, windows in parts.items()}
-    return Trained(model.cpu(), standardisation, on_cpu, held_out, state.best_epoch)
+    return Trained(model.cpu(), standardisation, on_cpu, held_out, state.best_epoch, anew)
 
 
 def measure(trained: Trained, found: DecodingSet, design: Design, wall_s: float) -> list[Metric]:
@@ -104,7 +121,9 @@ def measure(trained: Trained, found: DecodingSet, design: Design, wall_s: float)
     decided = {"validation": trained.held_out, "test": decide(trained.model, trained.parts["test"]).numpy()}
     label = {part: trained.parts[part].label.numpy() for part in ("validation", "test")}
     test = f"float model, {len(label['test'])} test windows of {found.source}"
-    held = f"float model, {len(label['validation'])} validation windows of {found.source}"
+    before = ", as it was before training anew with their cues" if trained.anew else ""
+    held = f"float model{before}, {len(label['validation'])} validation windows of {found.source}"
+    epochs = "epoch with the least validation loss" + (", then anew for as many with its cues" if trained.anew else "")
     table = "designs.layer_table"
     return [
         Metric("accuracy__float", accuracy(label["test"], decided["test"]), "share", "higher", test),
@@ -112,7 +131,7 @@ def measure(trained: Trained, found: DecodingSet, design: Design, wall_s: float)
         Metric("accuracy__validation", accuracy(label["validation"], decided["validation"]), "share", "higher", held),
         Metric("parameters", parameters(design), "count", "lower", table),
         Metric("macs_per_decision", macs_per_decision(design), "count", "lower", table),
-        Metric("train__epochs", trained.best_epoch, "count", "none", "epoch with the least validation loss"),
+        Metric("train__epochs", trained.best_epoch, "count", "none", epochs),
         Metric("wall_s__train", wall_s, "s", "lower", f"models.train, torch {torch.__version__}, {device().type}"),
     ]
 
@@ -128,11 +147,18 @@ def run(
     found.save(out / DECODING_SET)
     progress.update(step, completed=1, loss=f"{found.source}: {len(found.window_label)} windows")
     trained = train_ind(design, found, settings, state_path=out / STATE, progress=progress)
-    save_checkpoint(out / CHECKPOINT, design, trained.model, trained.standardisation, source=str(found.source))
+    notes = {"source": str(found.source), "trained_on": trained.trained_on}
+    save_checkpoint(out / CHECKPOINT, design, trained.model, trained.standardisation, **notes)
     metrics = measure(trained, found, design, time.monotonic() - begin)
     write_metrics(metrics, out / METRICS)
-    (out / STATE).unlink(missing_ok=True)
+    forget(out)
     return metrics
+
+
+def forget(out: Path) -> None:
+    """Take away what an interrupted training would go on from."""
+    for name in (STATE, ANEW_STATE):
+        (out / name).unlink(missing_ok=True)
 
 
 def command(
@@ -158,10 +184,10 @@ def command(
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
     try:
         if fresh:
-            (out / STATE).unlink(missing_ok=True)
+            forget(out)
         with Progress(*columns, TextColumn("{task.fields[loss]}"), TimeElapsedColumn(), console=console) as progress:
             metrics = run(find_design(design), recording, task, settings, out, progress)
-    except (DesignError, RecordingError, CheckpointError, OSError) as error:
+    except (DesignError, RecordingError, CheckpointError, MetricError, OSError) as error:
         console.print(
             f"models.train: {' '.join(str(error).split())}", style=None, highlight=False, soft_wrap=True, markup=False
         )

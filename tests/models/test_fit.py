@@ -59,6 +59,24 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path):
     assert all(torch.equal(whole[name], value) for name, value in model.state_dict().items())
 
 
+def test_without_validation_the_last_epoch_is_kept(tmp_path):
+    ended, epochs = {}, []
+    for stop in (2, 3):
+        torch.manual_seed(0)
+        model = Ind(IND_TINY)
+        state = fit(model, windows(256, 1), None, IND_TINY, SETTINGS, stop_after=stop, state_path=tmp_path / f"{stop}")
+        assert (state.epoch, state.best_epoch) == (stop, stop)
+        ended[stop] = model.state_dict()
+    assert not torch.equal(ended[2]["embed.weight"], ended[3]["embed.weight"])
+    model = Ind(IND_TINY)
+    again = fit(
+        model, windows(256, 1), None, IND_TINY, SETTINGS, stop_after=3, state_path=tmp_path / "3", on_epoch=epochs.append
+    )
+    assert again.epoch == 3
+    assert epochs == []
+    assert torch.equal(model.state_dict()["embed.weight"], ended[3]["embed.weight"])
+
+
 def test_a_state_of_other_settings_is_not_taken_up(tmp_path):
     path = tmp_path / "resume.safetensors"
     trained(replace(SETTINGS, epochs=2), state_path=path)

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from models.metrics import Metric, accuracy, correlation, macro_f1, r2, write_metrics
+from models.metrics import Metric, MetricError, accuracy, correlation, macro_f1, r2, write_metrics
 
 
 def test_accuracy_and_macro_f1():
@@ -40,3 +40,9 @@ def test_metrics_are_a_flat_list_and_nothing_half_written_stays(tmp_path):
 def test_a_metric_without_direction_or_origin_is_refused(better, origin, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Metric("a", 1.0, "s", better, origin)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -np.inf, True, "1"])
+def test_a_metric_that_is_no_finite_number_is_refused(value):
+    with pytest.raises(MetricError, match=rf"^metric a: value={re.escape(repr(value))} is not a finite number; nothing was"):
+        Metric("a", value, "s", "lower", "here")

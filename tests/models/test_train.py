@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+import models.fit
+import models.train
 from designs.decoding_set import DecodingSet
 from designs.ind_tiny import IND_TINY
 from models.evaluate import evaluate
 from models.fit import FitSettings
 from models.metrics import accuracy
-from models.train import train_ind
+from models.train import ANEW_STATE, REFIT_BELOW, STATE, measure, train_ind
 from models.window_tensors import training_session_windows
 from models.windows import decoding_set
 
@@ -68,6 +70,53 @@ def test_the_test_session_changes_nothing_in_training(recording):
     for name, value in first.model.state_dict().items():
         assert np.array_equal(value.numpy(), second.model.state_dict()[name].numpy()), name
     assert np.array_equal(first.standardisation.scale.numpy(), second.standardisation.scale.numpy())
+
+
+def test_a_decoder_trained_anew_says_so_and_counts_its_epochs(recording, tmp_path, monkeypatch):
+    found, settings, stops = decoding_set(recording, IND_TINY), FitSettings(epochs=3, learning_rate=5e-3), []
+    plain = models.train.fit
+
+    def watched(*arguments, stop_after=None, **named):
+        stops.append(stop_after)
+        return plain(*arguments, stop_after=stop_after, **named)
+
+    monkeypatch.setattr(models.train, "fit", watched)
+    assert len(found.windows_of("train")) < REFIT_BELOW
+    anew = train_ind(IND_TINY, found, settings, state_path=tmp_path / STATE)
+    assert stops == [None, anew.best_epoch]
+    assert anew.trained_on == "train and validation"
+    assert (tmp_path / ANEW_STATE).exists()
+    origin = {metric.name: metric.origin for metric in measure(anew, found, IND_TINY, 1.0)}
+    assert origin["accuracy__validation"].startswith(
+        "float model, as it was before training anew with their cues, 8 validation"
+    )
+    assert origin["train__epochs"] == "epoch with the least validation loss, then anew for as many with its cues"
+    monkeypatch.setattr(models.train, "REFIT_BELOW", 0)
+    once = train_ind(IND_TINY, found, settings)
+    assert once.trained_on == "train"
+    origin = {metric.name: metric.origin for metric in measure(once, found, IND_TINY, 1.0)}
+    assert origin["accuracy__validation"].startswith("float model, 8 validation windows of")
+    assert origin["train__epochs"] == "epoch with the least validation loss"
+
+
+def test_a_training_anew_that_was_interrupted_goes_on(recording, tmp_path, monkeypatch):
+    found, settings = decoding_set(recording, IND_TINY), FitSettings(epochs=3, learning_rate=5e-3)
+    whole = train_ind(IND_TINY, found, settings).model.state_dict()
+    keep, kept = models.fit._keep, []
+
+    def interrupted(path, *arguments):
+        keep(path, *arguments)
+        kept.append(path.name)
+        if kept == [STATE] * 3 + [ANEW_STATE]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(models.fit, "_keep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_ind(IND_TINY, found, settings, state_path=tmp_path / STATE)
+    resumed = train_ind(IND_TINY, found, settings, state_path=tmp_path / STATE).model.state_dict()
+    assert STATE not in kept[4:]
+    assert len(kept) < 8
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
 def test_the_last_training_stays_inside_the_training_sessions(recording):
