@@ -2,25 +2,18 @@
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from designs.layer_table import LinearLayer, linear_layers
 from designs.number_format import IntFormat
-from designs.schema import Design, TokenizerSpec
+from designs.schema import Design
 from models.ind import Ind
-from quant.quant_ind import SHIFT_MAX, QuantInd
+from quant.quant_ind import QuantInd
 from quant.quantizers import range_log2, scale_log2, set_scale_log2
 
 EXPONENTS_TRIED = 8
 SAMPLE_VALUES = 200_000
-
-
-def choose_token_shift(pooled: np.ndarray, spec: TokenizerSpec, quantile: float = 0.995) -> np.ndarray:
-    """pooled int64 [tokens, channels, wavelets] -> shift [channels, wavelets]: `quantile` of each feature just fits a token."""
-    high = np.quantile(pooled, quantile, axis=0)
-    return np.clip(np.ceil(np.log2((high + 1) / (spec.token.max + 1))), 0, SHIFT_MAX).astype(np.int64)
 
 
 def from_float(ind: Ind, mean: Tensor, scale: Tensor, design: Design) -> QuantInd:

@@ -1,4 +1,8 @@
-"""Quantization-aware fine-tuning: the float decoder teaches its quantized twin; validation decides which epoch is kept."""
+"""Quantization-aware fine-tuning: the float decoder teaches its quantized twin; validation decides which epoch is kept.
+
+An epoch is judged by its divergence from the float decoder on validation windows: unlike accuracy on a hundred cues, or loss
+on labels that the float decoder may have been trained on, it sees every change that quantization makes.
+"""
 
 import copy
 import math
@@ -25,13 +29,10 @@ class QatSettings:
 
     epochs: int = 12
     batch: int = 128
-    learning_rate: float = 0.005
-    range_rate: float = 0.003
+    learning_rate: float = 0.001
+    range_rate: float = 0.001
     """Step of the clipping ranges, in octaves."""
-    smoothing: float = 0.1
-    teaching: float = 0.5
-    """Share of the loss in which the teacher's decision stands for the label."""
-    average: float = 0.95
+    average: float = 0.98
     """Share of the averaged weights, which validation sees, that one step keeps."""
     patience: int = 6
     steps_per_epoch: int = 20
@@ -44,7 +45,7 @@ class QatState:
     """The best epoch so far; epoch 0 is the calibrated decoder before any training."""
 
     best_epoch: int
-    best_loss: float
+    best_divergence: float
     best: dict[str, Tensor]
 
 
@@ -55,22 +56,24 @@ def fine_tune(
     validation: WindowTensors,
     standardisation: Standardisation,
     settings: QatSettings,
-    on_epoch: Callable[[int, float], None] = lambda epoch, validation_loss: None,
+    on_epoch: Callable[[int, float], None] = lambda epoch, distance: None,
 ) -> QatState:
     """Train `model` in place on windows of integer tokens; it ends with the weights of its best validation epoch."""
     design, averaged = model.design, copy.deepcopy(model)
     optimiser = torch.optim.Adam(_groups(model, settings))
     rates = [group["lr"] for group in optimiser.param_groups]
     draw = torch.Generator().manual_seed(settings.seed)
-    state = QatState(0, evaluation_loss(model, validation), _weights(model))
-    on_epoch(0, state.best_loss)
+    with torch.no_grad():
+        taught = teacher(standardisation(validation.all_tokens()))
+    state = QatState(0, divergence(taught, logits(model, validation)), _weights(model))
+    on_epoch(0, state.best_divergence)
     step, steps = 0, settings.epochs * settings.steps_per_epoch
     for epoch in range(1, settings.epochs + 1):
         model.train()
         for _ in range(settings.steps_per_epoch):
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-            loss = _loss(model, teacher, _batch(train, standardisation, design, settings, draw), settings)
+            loss = _loss(model, teacher, *_batch(train, standardisation, design, settings, draw))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(_ranges(model), 1.0)
@@ -79,10 +82,10 @@ def fine_tune(
             _average(averaged, model, min(settings.average, step / (step + 10)))
             step += 1
         keep_shifts_in_range(averaged)
-        validation_loss = evaluation_loss(averaged, validation)
-        if validation_loss < state.best_loss:
-            state = QatState(epoch, validation_loss, _weights(averaged))
-        on_epoch(epoch, validation_loss)
+        distance = divergence(taught, logits(averaged, validation))
+        if distance < state.best_divergence:
+            state = QatState(epoch, distance, _weights(averaged))
+        on_epoch(epoch, distance)
         if epoch - state.best_epoch >= settings.patience:
             break
     model.load_state_dict(state.best)
@@ -98,10 +101,10 @@ def to_tokens(standardised: Tensor, standardisation: Standardisation, design: De
     return torch.floor(standardised * scale + standardisation.centre + 0.5).clamp(token.min, token.max)
 
 
-@torch.no_grad()
-def evaluation_loss(model: QuantInd, windows: WindowTensors) -> float:
-    """Mean cross-entropy of the quantized decoder on whole windows."""
-    return float(nn.functional.cross_entropy(logits(model, windows), windows.label))
+def divergence(taught: Tensor, found: Tensor) -> float:
+    """logits [windows, outputs] of teacher and pupil -> mean Kullback-Leibler divergence of their decisions, in nats."""
+    expected = taught.log_softmax(dim=1)
+    return float((expected.exp() * (expected - found.log_softmax(dim=1))).sum(dim=1).mean())
 
 
 @torch.no_grad()
@@ -114,22 +117,21 @@ def logits(model: QuantInd, windows: WindowTensors, batch: int = 512) -> Tensor:
 
 def _batch(
     train: WindowTensors, standardisation: Standardisation, design: Design, settings: QatSettings, draw: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(integer tokens, the same standardised, soft targets) of one augmented batch."""
+) -> tuple[Tensor, Tensor]:
+    """(integer tokens, the same standardised) of one augmented batch."""
     chosen = torch.randint(len(train), (settings.batch,), generator=draw)
     tokens, label = train.batch(chosen)
-    targets = soft_targets(label, design.model.outputs, settings.smoothing)
-    changed, targets = augment(standardisation(tokens), targets, settings.augmentation, design, draw)
+    targets = soft_targets(label, design.model.outputs, 0.0)
+    changed, _ = augment(standardisation(tokens), targets, settings.augmentation, design, draw)
     integers = to_tokens(changed, standardisation, design)
-    return integers, standardisation(integers), targets
+    return integers, standardisation(integers)
 
 
-def _loss(model: QuantInd, teacher: Teacher, batch: tuple[Tensor, Tensor, Tensor], settings: QatSettings) -> Tensor:
-    integers, standardised, targets = batch
+def _loss(model: QuantInd, teacher: Teacher, integers: Tensor, standardised: Tensor) -> Tensor:
+    """Labels stay out: the teacher's decisions on the same windows say more, and few labels would be learned by heart."""
     with torch.no_grad():
         taught = teacher(standardised).softmax(dim=1)
-    mixed = settings.teaching * taught + (1 - settings.teaching) * targets
-    return soft_cross_entropy(model(integers), mixed)
+    return soft_cross_entropy(model(integers), taught)
 
 
 def _ranges(model: QuantInd) -> list[nn.Parameter]:

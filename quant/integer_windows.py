@@ -7,12 +7,13 @@ import numpy as np
 import torch
 
 from designs.decoding_set import PARTS, DecodingSet
+from designs.number_format import IntFormat
 from designs.schema import Design, TokenizerSpec
 from models.standardise import Standardisation, fit_standardisation
-from models.window_tensors import WindowTensors, seen_tokens, window_tensors
-from quant.calibrate import choose_token_shift
+from models.window_tensors import WindowTensors, window_tensors
 from quant.golden.pool import pooled_magnitudes
 from quant.golden.requantize import saturate
+from quant.token_shift import balanced_shift, fitting_shift
 
 CHANNELS_AT_ONCE = 8
 """Channels that are filtered at a time: bounds memory."""
@@ -25,20 +26,29 @@ class IntegerWindows:
     token_shift: np.ndarray
     parts: dict[str, WindowTensors]
     standardisation: Standardisation
-    """Of the integer tokens that training windows see; scale is infinite where a feature never changes."""
+    """Of the tokens that training windows see, before they are rounded; scale is infinite where a token never changes."""
 
 
-def integer_windows(found: DecodingSet, design: Design, on_stream: Callable[[], None] = lambda: None) -> IntegerWindows:
-    """Tokenize every stream with quant.golden and gather the windows; `on_stream` is called after each stream."""
+def integer_windows(
+    found: DecodingSet, design: Design, embed: np.ndarray, on_stream: Callable[[], None] = lambda: None
+) -> IntegerWindows:
+    """Tokenize every stream with quant.golden and gather the windows; `on_stream` is called after each stream.
+
+    embed [embed_dim, features]: the float decoder's weights for standardised tokens, to which the shifts are balanced.
+    """
+    spec = design.tokenizer
     pooled = []
     for samples in found.streams:
-        pooled.append(_pooled(samples, design.tokenizer))
+        pooled.append(_pooled(samples, spec))
         on_stream()
-    seen = _rows_in_training(found, [len(stream) for stream in pooled], design)
-    token_shift = choose_token_shift(np.concatenate(pooled)[seen], design.tokenizer)
+    seen = np.concatenate(pooled)[_rows_in_training(found, [len(stream) for stream in pooled], design)]
+    fitting, flat = fitting_shift(seen, spec).reshape(-1), seen.reshape(len(seen), -1)
+    weight = embed / _standardisation(flat, fitting, spec.token).scale.numpy().astype(np.float64) / 2.0**fitting
+    token_shift = balanced_shift(fitting, flat.std(axis=0), weight, design.quant.weight)
+    standardisation = _standardisation(flat, token_shift, spec.token)
+    token_shift = token_shift.reshape(spec.channels, spec.wavelets)
     tokens = [torch.from_numpy(_requantized(stream, token_shift, design)).float() for stream in pooled]
-    parts = {part: window_tensors(found, tokens, part, design) for part in PARTS}
-    return IntegerWindows(token_shift, parts, _standardisation(parts["train"]))
+    return IntegerWindows(token_shift, {part: window_tensors(found, tokens, part, design) for part in PARTS}, standardisation)
 
 
 def _pooled(samples: np.ndarray, spec: TokenizerSpec) -> np.ndarray:
@@ -61,8 +71,9 @@ def _requantized(pooled: np.ndarray, token_shift: np.ndarray, design: Design) ->
     return saturate((pooled + half) >> token_shift, design.tokenizer.token).reshape(len(pooled), design.tokenizer.features)
 
 
-def _standardisation(train: WindowTensors) -> Standardisation:
-    tokens = seen_tokens(train)
-    found = fit_standardisation(tokens)
-    constant = tokens.amin(dim=0) == tokens.amax(dim=0)
+def _standardisation(pooled: np.ndarray, token_shift: np.ndarray, token: IntFormat) -> Standardisation:
+    """pooled int64 [rows, features]. Quartiles of integers would be coarse where a token uses few of its values."""
+    found = fit_standardisation(torch.from_numpy(pooled * 2.0**-token_shift))
+    shifted = saturate((pooled + ((np.int64(1) << token_shift) >> 1)) >> token_shift, token)
+    constant = torch.from_numpy(shifted.min(axis=0) == shifted.max(axis=0))
     return Standardisation(found.centre, torch.where(constant, torch.inf, found.scale))

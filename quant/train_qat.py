@@ -44,7 +44,8 @@ def quantize(
     found = DecodingSet.load(train / DECODING_SET)
     _check_fits(found, design)
     bar = progress.add_task("integer tokenizer", total=len(found.streams), note="")
-    windows = integer_windows(found, design, lambda: progress.advance(bar))
+    embed = ind.embed.weight.detach().numpy().astype(np.float64)
+    windows = integer_windows(found, design, embed, lambda: progress.advance(bar))
     parts, standardisation = windows.parts, windows.standardisation
     model = from_float(ind, standardisation.centre, standardisation.scale, design)
     chosen = torch.linspace(0, len(parts["train"]) - 1, min(CALIBRATION_WINDOWS, len(parts["train"]))).long()
@@ -63,13 +64,13 @@ def quantize(
     bar = progress.add_task(f"fine-tuning {design.name}", total=settings.epochs, note="")
 
     def on_epoch(epoch: int, loss: float) -> None:
-        progress.update(bar, completed=epoch, note=f"validation loss {loss:.3f}")
+        progress.update(bar, completed=epoch, note=f"divergence {loss:.3f}")
         if not progress.console.is_terminal:  # bars move on terminals alone
-            progress.console.print(f"epoch {epoch}: validation loss {loss:.3f}")
+            progress.console.print(f"epoch {epoch}: divergence from float on validation {loss:.4f}")
 
     state = fine_tune(model, ind, parts["train"], parts["validation"], standardisation, settings, on_epoch)
     progress.update(bar, completed=settings.epochs)
-    metrics.append(Metric("qat__best_epoch", state.best_epoch, "count", "none", "epoch with the least validation loss"))
+    metrics.append(Metric("qat__best_epoch", state.best_epoch, "count", "none", "epoch closest to float on validation"))
     return model, windows, found, metrics
 
 

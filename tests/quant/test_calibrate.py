@@ -7,9 +7,10 @@ from random_decoders import DESIGNS, random_decoder, windows
 
 from designs.number_format import INT4, INT8, UINT4, UINT8
 from models.ind import Ind
-from quant.calibrate import best_exponent, choose_token_shift, float_boundaries, from_float
+from quant.calibrate import best_exponent, float_boundaries, from_float
 from quant.fine_tune import to_tokens
 from quant.quantizers import HalfUp, quant_activation, scale_log2, set_scale_log2, to_integers
+from quant.token_shift import balanced_shift, fitting_shift
 
 TINY = DESIGNS["int4"]
 
@@ -49,11 +50,33 @@ def test_best_exponent_of_zeros_is_a_number():
 
 def test_token_shift_lets_the_quantile_just_fit():
     pooled = np.random.default_rng(0).integers(0, 1 << 20, (4000, 4, 4)) >> np.arange(16).reshape(4, 4)
-    shift = choose_token_shift(pooled, TINY.tokenizer)
+    shift = fitting_shift(pooled, TINY.tokenizer)
     high = np.quantile(pooled, 0.995, axis=0)
     assert (high / 2.0**shift <= 255.5).all()
     assert ((high / 2.0 ** (shift - 1) > 255) | (shift == 0)).all()
-    assert (choose_token_shift(np.zeros((9, 4, 4), np.int64), TINY.tokenizer) == 0).all()
+    assert (fitting_shift(np.zeros((9, 4, 4), np.int64), TINY.tokenizer) == 0).all()
+
+
+def test_balanced_shifts_keep_faint_weights_from_rounding_to_zero():
+    rng = np.random.default_rng(0)
+    deviation = 2.0 ** rng.integers(9, 14, 40)
+    fitting = np.ceil(np.log2(deviation * 4 / 255)).astype(np.int64)
+    weight = rng.normal(0, 1, (8, 40)) * 2.0 ** -rng.integers(0, 5, 40) / deviation
+
+    def error(shift):
+        scaled = weight * 2.0**shift
+        step = 2.0 ** np.arange(-20, 4)[:, None, None]
+        off = np.clip(np.floor(scaled / step + 0.5), INT4.min, INT4.max) * step - scaled
+        return ((off * deviation / 2.0**shift) ** 2).sum(axis=(1, 2)).min() + (scaled**2).sum() / 12
+
+    balanced = balanced_shift(fitting, deviation, weight, INT4)
+    assert (balanced >= fitting).all() and error(balanced) < error(fitting) / 2.5
+    for j in range(0, 40, 7):  # no single feature does better elsewhere
+        for choice in range(6):
+            moved = balanced.copy()
+            moved[j] = fitting[j] + choice
+            assert error(moved) >= error(balanced) * (1 - 1e-12)
+    assert (balanced_shift(fitting, deviation, 0 * weight, INT4) == fitting).all()
 
 
 def test_folding_the_standardisation_changes_no_logit_and_silences_dead_features():

@@ -23,6 +23,7 @@ TINY = DESIGNS["int4"]
 SPEC = TINY.tokenizer
 TOKENS = 60
 PER_PART = 40
+EMBED = np.ones((TINY.model.embed_dim, SPEC.features))
 
 
 def decoding_set(seed: int = 0, **changes) -> DecodingSet:
@@ -111,9 +112,9 @@ def test_token_shifts_use_the_token_format_well_and_a_dead_electrode_gives_zeros
 
 
 def test_tokens_do_not_depend_on_how_many_channels_are_filtered_at_a_time(monkeypatch):
-    whole = integer_windows.integer_windows(decoding_set(), TINY).parts["test"].tokens
+    whole = integer_windows.integer_windows(decoding_set(), TINY, EMBED).parts["test"].tokens
     monkeypatch.setattr(integer_windows, "CHANNELS_AT_ONCE", 3)
-    assert torch.equal(integer_windows.integer_windows(decoding_set(), TINY).parts["test"].tokens, whole)
+    assert torch.equal(integer_windows.integer_windows(decoding_set(), TINY, EMBED).parts["test"].tokens, whole)
 
 
 def test_the_same_seed_gives_the_same_integers(cli, trained, quantized, tmp_path):
@@ -126,14 +127,14 @@ def test_the_same_seed_gives_the_same_integers(cli, trained, quantized, tmp_path
 
 def test_fine_tuning_never_ends_worse_on_validation_than_it_began(cli, trained, tmp_path):
     losses = []
-    real = fine_tune.evaluation_loss
+    real = fine_tune.divergence
 
-    def recorded(model, windows):
-        losses.append(real(model, windows))
+    def recorded(taught, found):
+        losses.append(real(taught, found))
         return losses[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fine_tune, "evaluation_loss", recorded)
+        patch.setattr(fine_tune, "divergence", recorded)
         assert cli("ind_tiny", "--train", trained, "--out", tmp_path, "--epochs", 3).exit_code == 0
     best = {m["name"]: m["value"] for m in json.loads((tmp_path / "metrics.json").read_text())}["qat__best_epoch"]
     assert losses[int(best)] == min(losses)
