@@ -1,11 +1,11 @@
 """DecodingSet: the digitised recording and its labelled windows, the file at which training and hardware meet."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+
+from designs.array_archive import read_arrays
 
 PARTS = ("train", "validation", "test")
 
@@ -83,7 +83,7 @@ class DecodingSet:
     def load(path: Path) -> "DecodingSet":
         """Read what `save` wrote. Raises DecodingSetError with one line for anything else."""
         try:
-            with np.load(path, allow_pickle=False) as found:
-                return DecodingSet(**{field.name: found[field.name] for field in fields(DecodingSet)})
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            found = read_arrays(path)
+            return DecodingSet(**{field.name: found[field.name] for field in fields(DecodingSet)})
+        except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
             raise DecodingSetError(f"{path.name}: not a readable decoding set ({error}); prepare it again") from error

@@ -1,8 +1,10 @@
 """The converter in front of the decoder: microvolt -> integer codes. One step size for all channels of a recording.
 
-The electrodes are AC coupled: each channel's median over the training sessions is taken off. The step (`lsb_uv`) is chosen
-from the training sessions alone, so that all but one in a thousand of their samples stay below half of full scale; whatever
-a test session adds on top saturates, as in silicon.
+The electrodes are AC coupled: each channel's median over the training sessions is taken off. A channel that is constant in a
+session is dead there, whatever its level: its codes are 0, and that session says nothing about its median.
+
+The step (`lsb_uv`) is chosen from the training sessions alone, so that all but one in a thousand of their samples stay below
+half of full scale; whatever a test session adds on top saturates, as in silicon.
 """
 
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from designs.number_format import IntFormat
-from models.recording import Recording, RecordingError
+from models.recording import Recording, RecordingError, constant_channels
 
 QUANTILE = 0.999
 ROWS_AT_MOST = 200_000
@@ -27,12 +29,13 @@ class Converter:
     format: IntFormat
 
     def codes(self, samples: np.ndarray) -> np.ndarray:
-        """samples [samples, channels], microvolt -> int16 of the same shape."""
+        """A whole session's samples [samples, channels], microvolt -> int16 of the same shape; 0 in its constant channels."""
         code = samples - self.offset_uv.astype(np.float32)
         code *= np.float32(1 / self.lsb_uv)
         code += np.float32(0.5)
         np.floor(code, out=code)
         np.clip(code, self.format.min, self.format.max, out=code)
+        code[:, constant_channels(samples)] = 0
         return code.astype(np.int16)
 
 
@@ -40,9 +43,10 @@ def calibrate(recording: Recording, train_sessions: list[int], sample_format: In
     """The converter for `recording`, from the sessions with the indices `train_sessions` alone."""
     parts = [recording.sessions[i].samples for i in train_sessions]
     stride = max(1, sum(map(len, parts)) // ROWS_AT_MOST)
-    seen = np.concatenate([part[::stride] for part in parts]).astype(np.float64)
-    offset = np.median(seen, axis=0)
-    swing = float(np.quantile(np.abs(seen - offset), QUANTILE))
+    seen = np.concatenate([np.where(constant_channels(part), np.nan, part[::stride]) for part in parts]).astype(np.float64)
+    alive = ~np.isnan(seen)
+    offset = np.array([np.median(column[here]) if here.any() else 0.0 for column, here in zip(seen.T, alive.T, strict=True)])
+    swing = float(np.quantile(np.abs(seen - offset)[alive], QUANTILE)) if alive.any() else 0.0
     if swing == 0:
         raise RecordingError(f"{recording.source}: its training sessions hold no signal at all; check the recording")
     return Converter(offset, swing / ((sample_format.max + 1) / 2), sample_format)

@@ -1,5 +1,6 @@
 """Recording: sessions of neural signals with labelled cues, checked on creation; and what a design asks of one."""
 
+import math
 import warnings
 from dataclasses import dataclass, replace
 
@@ -37,7 +38,9 @@ class Session:
 
 @dataclass(frozen=True)
 class Recording:
-    """Sessions of one subject on the same electrodes.
+    """Sessions of one subject on the same electrodes: shapes, cues and numbers fit together, or there is no Recording.
+
+    The samples themselves are judged by `fit_to_design`, on the electrodes that the design takes.
 
     `decide_s`: seconds from a cue to the end of the window that is decided on. `test_sessions`: names of the sessions kept
     for the test; empty: the last one (models.splits).
@@ -63,7 +66,17 @@ class Recording:
         unknown = sorted(set(self.test_sessions) - set(names))
         self._require(not unknown, f"test session {', '.join(unknown)} is not among its sessions {', '.join(names)}")
         self._require(len(set(self.electrodes)) == len(self.electrodes), "two electrodes have the same name; rename one")
+        needed = "a positive number of seconds" if self.events else "a number of seconds"
+        self._require(
+            math.isfinite(self.decide_s) and (self.decide_s > 0 or not self.events),
+            f"decide_s={self.decide_s} is not {needed}; correct it",
+        )
         object.__setattr__(self, "sessions", tuple(self._checked(session) for session in self.sessions))
+        longest_s = max(len(session.samples) for session in self.sessions) / self.sample_hz
+        self._require(
+            self.events == 0 or self.decide_s <= longest_s,
+            f"decide_s={self.decide_s:g} is longer than every session, the longest has {longest_s:g} s; correct it",
+        )
 
     def _require(self, ok: bool, message: str) -> None:
         if not ok:
@@ -75,35 +88,21 @@ class Recording:
             samples.ndim == 2 and samples.shape[1] == len(self.electrodes) and len(samples) > 0,
             f"{who} has shape {list(samples.shape)} where [samples, {len(self.electrodes)} channels] is needed",
         )
-        broken = [name for name, ok in zip(self.electrodes, np.isfinite(samples).all(axis=0), strict=True) if not ok]
-        self._require(
-            not broken, f"{who} has NaN or infinite samples in channel {_listed(broken)}; repair or drop them in the file"
-        )
         self._require(
             session.onset.shape == session.label.shape and session.onset.ndim == 1,
-            f"{who} has {len(session.onset)} cues but {len(session.label)} labels",
+            f"{who} has {session.onset.size} cues but {session.label.size} labels",
         )
         inside = (session.onset >= 0) & (session.onset < len(samples))
         self._require(bool(inside.all()), f"{who} has {(~inside).sum()} cues outside its {len(samples)} samples; correct them")
         known = (session.label >= 0) & (session.label < len(self.label_names))
         self._require(bool(known.all()), f"{who} has labels outside 0 to {len(self.label_names) - 1}; correct them")
-        return self._without_constants(replace(session, samples=samples.astype(np.float32, copy=False)))
-
-    def _without_constants(self, session: Session) -> Session:
-        dead = np.ptp(session.samples, axis=0) == 0
-        if self.kind != "voltage" or not dead.any():
-            return session
-        named = _listed([name for name, gone in zip(self.electrodes, dead, strict=True) if gone])
-        who = f"{self.source}: session {session.name}"
-        warnings.warn(
-            f"{who}: channel {named} is constant and counts as zero; check the electrode", RecordingWarning, stacklevel=5
-        )
-        return replace(session, samples=np.where(dead, np.float32(0), session.samples))
+        with np.errstate(over="ignore"):  # infinite then, and refused as such
+            return replace(session, samples=samples.astype(np.float32, copy=False))
 
     @property
     def events(self) -> int:
         """Cues of all sessions."""
-        return sum(len(session.onset) for session in self.sessions)
+        return sum(session.onset.size for session in self.sessions)
 
 
 def _listed(names: list[str]) -> str:
@@ -111,10 +110,31 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
 
 
+def constant_channels(samples: np.ndarray) -> np.ndarray:
+    """samples [samples, channels] -> bool [channels]: those that never change, a dead electrode's."""
+    return np.asarray(samples.min(axis=0) == samples.max(axis=0))
+
+
+def _judge_samples(recording: Recording) -> None:
+    """Refuse channels with samples that are no numbers; warn of constant ones, whose converter codes will be 0."""
+    for session in recording.sessions:
+        who = f"{recording.source}: session {session.name}"
+        broken = ~np.isfinite(session.samples).all(axis=0)
+        if broken.any():
+            named = _listed([name for name, gone in zip(recording.electrodes, broken, strict=True) if gone])
+            raise RecordingError(f"{who} has NaN or infinite samples in channel {named}; repair or drop them in the file")
+        dead = constant_channels(session.samples)
+        if dead.any():
+            named = _listed([name for name, gone in zip(recording.electrodes, dead, strict=True) if gone])
+            message = f"{who}: channel {named} is constant and counts as zero; check the electrode"
+            warnings.warn(message, RecordingWarning, stacklevel=3)
+
+
 def fit_to_design(recording: Recording, design: Design) -> Recording:
     """The recording reduced to the electrodes that the design takes, in the design's order.
 
-    Raises RecordingError, one line, where the design cannot take the recording.
+    Raises RecordingError, one line, where the design cannot take the recording or a sample on these electrodes is no number;
+    RecordingWarning for those that are constant in a session. The other electrodes do not matter.
     """
     tokenizer, source = design.tokenizer, recording.source
     if recording.kind != "voltage":
@@ -137,12 +157,11 @@ def fit_to_design(recording: Recording, design: Design) -> Recording:
             f"outputs={design.model.outputs}; choose another --task or design"
         )
     columns = _columns(recording, design)
-    if columns == list(range(len(recording.electrodes))):
-        return recording
-    sessions = tuple(replace(session, samples=session.samples[:, columns]) for session in recording.sessions)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RecordingWarning)  # said when the whole recording was made
-        return replace(recording, sessions=sessions, electrodes=tuple(recording.electrodes[i] for i in columns))
+    if columns != list(range(len(recording.electrodes))):
+        sessions = tuple(replace(session, samples=session.samples[:, columns]) for session in recording.sessions)
+        recording = replace(recording, sessions=sessions, electrodes=tuple(recording.electrodes[i] for i in columns))
+    _judge_samples(recording)
+    return recording
 
 
 def _columns(recording: Recording, design: Design) -> list[int]:

@@ -11,7 +11,7 @@ tokens of a trial carry a remainder of the trial before it, in the test as in tr
 
 import numpy as np
 
-from models.datasets.archive import Archive
+from models.datasets.archive import Archive, number
 from models.recording import Recording, RecordingError, Session
 
 KIND = "bci4_2b"
@@ -25,27 +25,28 @@ def matches(found: Archive) -> bool:
 
 def read(found: Archive, source: str, task: str | None) -> Recording:
     """One session per session of the chosen subject. Raises RecordingError."""
-    tasks = {f"subject{number}": number for number in np.unique(found["subject"]).tolist()}
+    tasks = {f"subject{subject}": subject for subject in np.unique(found["subject"]).tolist()}
     chosen = task or next(iter(tasks), "")
     if chosen not in tasks:
         raise RecordingError(f"{source}: task {chosen!r} is unknown; use one of {', '.join(tasks)}")
+    sample_hz, scale_uv = number(found, "fs", source), number(found, "scale_uV", source)
     mine = found["subject"] == tasks[chosen]
     numbers = np.unique(found["session"][mine]).tolist()
-    sessions = tuple(_session(found, mine & (found["session"] == number), f"session{number}") for number in numbers)
+    sessions = tuple(_session(found, mine & (found["session"] == day), f"session{day}", scale_uv) for day in numbers)
     return Recording(
         source=f"{source}, {chosen}",
         kind="voltage",
-        sample_hz=float(found["fs"]),
+        sample_hz=sample_hz,
         electrodes=tuple(str(name) for name in found["ch"]),
         label_names=tuple(str(name) for name in found["y_names"]),
         sessions=sessions,
-        decide_s=found["X"].shape[2] / float(found["fs"]),
-        test_sessions=tuple(f"session{number}" for number in numbers if number >= FIRST_TEST_SESSION),
+        decide_s=found["X"].shape[2] / sample_hz,
+        test_sessions=tuple(f"session{day}" for day in numbers if day >= FIRST_TEST_SESSION),
     )
 
 
-def _session(found: Archive, chosen: np.ndarray, name: str) -> Session:
-    trials = found["X"][chosen].astype(np.float32) * np.float32(found["scale_uV"])
+def _session(found: Archive, chosen: np.ndarray, name: str, scale_uv: float) -> Session:
+    trials = found["X"][chosen].astype(np.float32) * np.float32(scale_uv)
     length = trials.shape[2]
     samples = np.swapaxes(trials, 1, 2).reshape(-1, trials.shape[1])
     return Session(name, samples, np.arange(len(trials), dtype=np.int64) * length, found["y"][chosen].astype(np.int64))

@@ -8,7 +8,7 @@ Split: the last two blocks test. A decoder that starts from voltages refuses thi
 
 import numpy as np
 
-from models.datasets.archive import Archive
+from models.datasets.archive import Archive, number
 from models.recording import Recording, RecordingError, Session
 
 KIND = "bci4_ecog_features"
@@ -41,7 +41,7 @@ def read(found: Archive, source: str, task: str | None) -> Recording:
     return Recording(
         source=source,
         kind="features",
-        sample_hz=float(found["fs_windows"]),
+        sample_hz=number(found, "fs_windows", source),
         electrodes=tuple(f"{channel + 1}:{name}" for channel in range(channels) for name in found["feat"]),
         label_names=(),
         sessions=sessions,

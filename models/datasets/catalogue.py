@@ -1,7 +1,10 @@
 """Which reader a recording needs, told from its keys and shapes alone, never from its name."""
 
+import warnings
 from pathlib import Path
 from types import ModuleType
+
+import numpy as np
 
 from designs.schema import Design
 from models.datasets import bci4_2b, bci4_ecog_features, ecog_snippets, generic, physionet_eegmmidb, stevenson_spikes
@@ -16,13 +19,17 @@ def read_recording(path: Path, task: str | None = None) -> Recording:
     """The recording at `path`. Raises RecordingError, one line, for whatever cannot be read."""
     found = open_archive(path)
     for reader in READERS:
-        if reader.matches(found):
-            try:
-                return reader.read(found, path.name, task)
-            except (KeyError, IndexError, TypeError, OverflowError) as error:
-                raise RecordingError(
-                    f"{path.name}: a damaged {reader.KIND} recording ({type(error).__name__}: {error}); save it again"
-                ) from error
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():  # what overflows is refused by Recording's checks
+                warnings.simplefilter("ignore", RuntimeWarning)
+                warnings.simplefilter("ignore", DeprecationWarning)
+                if reader.matches(found):
+                    return reader.read(found, path.name, task)
+        except RecordingError:
+            raise
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError) as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise RecordingError(f"{path.name}: a damaged {reader.KIND} recording ({reason}); save it again") from error
     keys = ", ".join(sorted(found)[:8]) or "no arrays"
     raise RecordingError(
         f"{path.name}: recording of an unknown kind (it holds {keys}); known are "

@@ -7,7 +7,7 @@ sensors and are left out. Good for streaming and for switching activity; trainin
 
 import numpy as np
 
-from models.datasets.archive import Archive
+from models.datasets.archive import Archive, number
 from models.recording import Recording, RecordingError, Session
 
 KIND = "ecog_snippets"
@@ -29,7 +29,7 @@ def read(found: Archive, source: str, task: str | None) -> Recording:
     return Recording(
         source=source,
         kind="voltage",
-        sample_hz=float(found["fs"]),
+        sample_hz=number(found, "fs", source),
         electrodes=tuple(str(found["ch"][i]) for i in kept),
         label_names=(),
         sessions=(Session("snippet", found["X"][kept].T.astype(np.float32), none, none),),

@@ -18,7 +18,7 @@ Classes are numbered in the alphabetical order of their labels. No pickled objec
 
 import numpy as np
 
-from models.datasets.archive import Archive
+from models.datasets.archive import Archive, number
 from models.recording import Recording, RecordingError, Session
 
 KIND = "generic"
@@ -52,11 +52,11 @@ def read(found: Archive, source: str, task: str | None) -> Recording:
     return Recording(
         source=source,
         kind="voltage",
-        sample_hz=float(found["sample_hz"]),
+        sample_hz=number(found, "sample_hz", source),
         electrodes=tuple(str(name) for name in channels),
         label_names=tuple(str(name) for name in names),
         sessions=_sessions(found, label.astype(np.int64), source),
-        decide_s=float(found.get("decide_s", 1.0)),
+        decide_s=number(found, "decide_s", source, 1.0),
         test_sessions=tuple(str(name) for name in np.atleast_1d(found.get("test_sessions", np.array([], "U1")))),
     )
 
@@ -72,7 +72,7 @@ def _sessions(found: Archive, label: np.ndarray, source: str) -> tuple[Session, 
     names = found.get("session_names", np.array([f"session{i + 1}" for i in range(len(start))]))
     if names.shape != start.shape:
         raise RecordingError(f"{source}: {names.size} session_names for {len(start)} sessions; name each one")
-    scale, session = np.float32(found.get("scale_uv", 1.0)), np.searchsorted(start, onset, side="right") - 1
+    scale, session = np.float32(number(found, "scale_uv", source, 1.0)), np.searchsorted(start, onset, side="right") - 1
     return tuple(
         Session(
             str(name),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.datasets.archive import Archive
+from models.datasets.archive import Archive, number
 from models.recording import Recording, RecordingError, Session
 
 KIND = "physionet_eegmmidb"
@@ -46,12 +46,12 @@ def read(found: Archive, source: str, task: str | None) -> Recording:
     if chosen not in TASKS:
         raise RecordingError(f"{source}: task {chosen!r} is unknown; use one of {', '.join(TASKS)}")
     spec = TASKS[chosen]
-    runs = {number: name for name in sorted(found) if (number := _run_number(name)) in spec.runs}
+    runs = {run: name for name in sorted(found) if (run := _run_number(name)) in spec.runs}
     if not any(run < FIRST_TEST_RUN for run in runs) or not any(run >= FIRST_TEST_RUN for run in runs):
         wanted = ", ".join(map(str, spec.runs))
         raise RecordingError(f"{source}: task {chosen} needs runs before {FIRST_TEST_RUN} and from it on, of {wanted}")
-    sample_hz = float(found["fs"])
-    sessions = tuple(_session(found, number, name, spec, sample_hz, source) for number, name in sorted(runs.items()))
+    sample_hz = number(found, "fs", source)
+    sessions = tuple(_session(found, run, name, spec, sample_hz, source) for run, name in sorted(runs.items()))
     return Recording(
         source=f"{source}, {chosen}",
         kind="voltage",
@@ -65,13 +65,13 @@ def read(found: Archive, source: str, task: str | None) -> Recording:
 
 
 def _run_number(name: str) -> int | None:
-    return int(name[3:]) if name.startswith("run") and name[3:].isdigit() else None
+    return int(name[3:]) if name.startswith("run") and name[3:].isdecimal() else None
 
 
-def _session(found: Archive, number: int, name: str, spec: Task, sample_hz: float, source: str) -> Session:
+def _session(found: Archive, run: int, name: str, spec: Task, sample_hz: float, source: str) -> Session:
     if found[name].ndim != 2:
         raise RecordingError(f"{source}: {name} has shape {list(found[name].shape)} where [channels, samples] is needed")
-    events = found["events"][found["events"]["run"] == number]
+    events = found["events"][found["events"]["run"] == run]
     index = {code: i for i, (_, codes) in enumerate(spec.classes) for code in codes}
     events = events[np.isin(events["code"], list(index))]
     onset = np.round(events["onset_s"].astype(np.float64) * sample_hz).astype(np.int64)

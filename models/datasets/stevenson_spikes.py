@@ -8,7 +8,7 @@ A decoder that starts from voltages refuses this kind with one line.
 
 import numpy as np
 
-from models.datasets.archive import Archive
+from models.datasets.archive import Archive, number
 from models.recording import Recording, RecordingError, Session
 
 KIND = "stevenson_spikes"
@@ -30,7 +30,7 @@ def read(found: Archive, source: str, task: str | None) -> Recording:
     if len(course) != len(counts) or not np.issubdtype(counts.dtype, np.integer):
         raise RecordingError(f"{source}: X is not one whole number per bin and unit beside {TARGETS[chosen]}; save it again")
     cut = int(found["test_idx"].min()) if found.get("test_idx", np.zeros(0)).size else round(0.8 * len(counts))
-    bin_s = float(found["bin_s"])
+    bin_s = number(found, "bin_s", source)
     kept = np.flatnonzero(counts[:cut].mean(axis=0) >= LEAST_HZ * bin_s)
     none = np.zeros(0, np.int64)
     sessions = tuple(

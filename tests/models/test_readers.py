@@ -1,10 +1,16 @@
 """Every reader on small files of its kind, told apart by their content, and every way in which a file is refused."""
 
+import io
 import re
+import tracemalloc
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from designs.array_archive import ArchiveError, read_arrays
+from designs.decoding_set import DecodingSet, DecodingSetError
 from designs.eeg_int4 import EEG_INT4
 from designs.ind_tiny import IND_TINY
 from models.datasets.catalogue import read_recording, recording_for
@@ -240,12 +246,14 @@ def test_text_that_is_no_archive_is_refused(tmp_path):
 
 def test_a_single_array_is_refused(tmp_path):
     np.save(tmp_path / "one.npy", np.zeros(3))
-    with refused("one.npy: is a single array, not an .npz recording; save it with numpy.savez"):
+    with refused("one.npy: is a single array, not an .npz archive; save plain number and text arrays with numpy.savez"):
         read_recording(tmp_path / "one.npy")
 
 
 def test_pickled_objects_are_never_loaded(write):
-    with refused("some file.npz: holds Python objects, which are never loaded; save plain number and text arrays"):
+    with refused(
+        "some file.npz: array channels holds Python objects, which are never loaded; save plain number and text arrays"
+    ):
         read_recording(write(**generic() | {"channels": np.array([{}, 1, 2, 3], dtype=object)}))
 
 
@@ -259,3 +267,117 @@ def test_a_known_kind_without_one_of_its_keys_is_damaged(write):
 def test_the_generated_recording_has_no_tasks():
     with refused("the generated recording has no task 'left_right'; leave --task out, or give a --recording"):
         recording_for(IND_TINY, None, "left_right", 0)
+
+
+READ = {
+    "generic": generic,
+    "physionet_eegmmidb": physionet,
+    "bci4_2b": trials,
+    "bci4_ecog_features": features,
+    "stevenson_spikes": spikes,
+    "ecog_snippets": snippet,
+}
+ODD = {
+    "text": np.array("x"),
+    "texts": np.array(["x", "1\n2", ""]),
+    "record": np.zeros(4, EVENT),
+    "other record": np.zeros((2, 3), [("a", "<i4"), ("b", "<f8", (2,))]),
+    "negative": np.int64(-7),
+    "NaN": np.float64(np.nan),
+    "infinite": np.float64(np.inf),
+    "huge": np.float64(1e300),
+    "huge whole": np.uint64(2**64 - 1),
+    "zero": np.float32(0),
+    "no axis": np.array(3),
+    "complex": np.full((3, 4), 1j),
+    "bool": np.ones((3, 4), bool),
+    "date": np.array(["2020-01-01", "NaT"], "datetime64[s]"),
+    "bytes": np.array([b"\xff", b"a"]),
+    "void": np.zeros(3, "V4"),
+    "empty": np.zeros(0),
+    "no rows": np.zeros((0, 4), np.int16),
+    "no columns": np.zeros((3000, 0), np.int16),
+    "four axes": np.ones((2, 3, 1, 2)),
+    "long": np.arange(70_000),
+}
+
+
+def spoiled(array):
+    """The array itself with other values or another shape: closer to right than ODD."""
+    array = np.asarray(array)
+    yield array[..., None]
+    yield array[None]
+    yield array.ravel()[:1]
+    yield array.astype("U9") if array.dtype.names is None else array["run"]
+    if array.dtype.kind in "iuf":
+        for value in (-1, np.nan, np.inf, 1e300, 2**62):
+            yield np.full(array.shape, value)
+        yield -array.astype(np.float64)
+
+
+@pytest.mark.parametrize("kind", sorted(READ))
+@pytest.mark.filterwarnings("error")
+def test_whatever_a_key_holds_only_one_line_comes_out(write, kind):
+    file, came = READ[kind](), []
+    read_recording(write(**file))
+    for key, value in file.items():
+        for odd in (*ODD.values(), *spoiled(value)):
+            try:
+                fit_to_design(read_recording(write(**file | {key: odd})), IND_TINY)
+            except RecordingError as error:
+                came.append(str(error))
+    assert len(came) >= 10 * len(file)
+    assert not [line for line in came if "\n" in line or not line.startswith("some file.npz")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scale_uv": np.array("x")}, "scale_uv is <U1 [] where one number is needed; save it again"),
+        ({"scale_uv": np.float64(np.nan)}, "scale_uv=nan is not a finite number; correct it"),
+        ({"sample_hz": np.array("600")}, "sample_hz is <U3 [] where one number is needed; save it again"),
+        ({"decide_s": np.float64(np.nan)}, "decide_s=nan is not a finite number; correct it"),
+        ({"decide_s": np.float64(0)}, "decide_s=0.0 is not a positive number of seconds; correct it"),
+        (
+            {"event_sample": np.array(["a", "b", "c", "d"])},
+            "a damaged generic recording (ValueError: invalid literal for int() with base 10: ",
+        ),
+    ],
+)
+def test_a_number_that_is_none_is_named(write, changes, message):
+    with refused(f"some file.npz: {message}"):
+        read_recording(write(**generic() | changes))
+
+
+def claiming(path: Path, shape: tuple[int, ...], dtype: str, content: bytes = b"") -> Path:
+    """An archive whose array `samples` says that it is larger than it is."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": dtype, "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("samples.npy", header.getvalue() + content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((10**12,), "int16"), ((10**6, 10**6), "int16"), ((0, 10**12), "int16"), ((1,), "<U400000000")],
+)
+def test_an_array_that_claims_more_than_the_file_holds_is_refused_before_memory_is_taken(tmp_path, shape, dtype):
+    path = claiming(tmp_path / "a.npz", shape, np.dtype(dtype).str, bytes(10))
+    claim = re.escape(f"array samples claims {dtype} {list(shape)}, more than the ")
+    tracemalloc.start()
+    with pytest.raises(RecordingError, match=rf"^a\.npz: not a readable .npz recording \({claim}\d+ bytes it has\); copy"):
+        read_recording(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 22
+
+
+def test_an_archive_that_unpacks_to_more_than_is_read_is_refused(tmp_path):
+    path = claiming(tmp_path / "a.npz", (1 << 24,), "<i1", bytes(1 << 24))
+    assert path.stat().st_size < 1 << 16
+    assert len(read_arrays(path)["samples"]) == 1 << 24
+    with pytest.raises(ArchiveError, match=r"^unpacks to \d+ bytes, more than the 1000000 that are read$"):
+        read_arrays(path, bytes_at_most=1_000_000)
+    with pytest.raises(DecodingSetError, match=r"^a\.npz: not a readable decoding set \(array samples claims int16 "):
+        DecodingSet.load(claiming(path, (10**12,), "<i2"))

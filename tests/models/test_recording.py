@@ -20,23 +20,31 @@ def test_samples_that_are_no_numbers_name_their_channels(recording, with_samples
     samples = recording.sessions[0].samples.copy()
     samples[7, 1], samples[9, 3] = value, value
     with refused("noise: session day1 has NaN or infinite samples in channel B, D; repair or drop them in the file"):
-        with_samples(samples)
+        fit_to_design(with_samples(samples), IND_TINY)
 
 
-def test_a_constant_channel_is_named_and_counts_as_zero(recording, with_samples):
+def test_a_constant_channel_is_named(recording, with_samples):
     samples = recording.sessions[0].samples.copy()
     samples[:, 2] = 17
     with pytest.warns(RecordingWarning, match="^noise: session day1: channel C is constant and counts as zero; check the"):
-        made = with_samples(samples)
-    assert (made.sessions[0].samples[:, 2] == 0).all()
-    assert np.array_equal(made.sessions[0].samples[:, 1], samples[:, 1])
+        fit_to_design(with_samples(samples), IND_TINY)
+
+
+def test_electrodes_that_the_design_does_not_take_may_be_broken(recording, with_samples, recwarn):
+    samples = recording.sessions[0].samples.copy()
+    samples[7, 0], samples[:, 2] = np.nan, 17
+    spec = replace(IND_TINY.tokenizer, channels=2, electrodes=("D", "B"))
+    fitted = fit_to_design(with_samples(samples), replace(IND_TINY, tokenizer=spec))
+    assert np.array_equal(fitted.sessions[0].samples, samples[:, [3, 1]])
+    assert not recwarn.list
 
 
 def test_a_long_list_of_channels_is_cut(recording):
     names = tuple(f"E{i}" for i in range(9))
-    broken = replace(recording.sessions[0], samples=np.full((100, 9), np.nan), onset=np.zeros(0, int), label=np.zeros(0, int))
+    wide = tuple(replace(session, samples=np.full((24_000, 9), np.nan)) for session in recording.sessions)
+    spec = replace(IND_TINY.tokenizer, channels=9, electrodes=names)
     with pytest.raises(RecordingError, match=r"in channel E0, E1, E2, E3, E4, E5 and 3 more; repair"):
-        replace(recording, electrodes=names, sessions=(broken,), test_sessions=())
+        fit_to_design(replace(recording, electrodes=names, sessions=wide), replace(IND_TINY, tokenizer=spec))
 
 
 @pytest.mark.parametrize(
@@ -44,6 +52,11 @@ def test_a_long_list_of_channels_is_cut(recording):
     [
         ({"kind": "song"}, "noise: kind 'song' is unknown; use one of voltage, features, counts"),
         ({"sample_hz": 0.0}, "noise: sample_hz=0.0 is not positive; correct the file"),
+        ({"decide_s": np.nan}, "noise: decide_s=nan is not a positive number of seconds; correct it"),
+        ({"decide_s": np.inf}, "noise: decide_s=inf is not a positive number of seconds; correct it"),
+        ({"decide_s": -0.8}, "noise: decide_s=-0.8 is not a positive number of seconds; correct it"),
+        ({"decide_s": 0.0}, "noise: decide_s=0.0 is not a positive number of seconds; correct it"),
+        ({"decide_s": 41.0}, "noise: decide_s=41 is longer than every session, the longest has 40 s; correct it"),
         ({"sessions": ()}, "noise: holds no session; give it at least one"),
         ({"test_sessions": ("day9",)}, "noise: test session day9 is not among its sessions day1, day2, day3"),
         ({"electrodes": ("A", "B", "C", "C")}, "noise: two electrodes have the same name; rename one"),
