@@ -20,11 +20,13 @@ from hw.flow.artifact import Kind
 from hw.flow.bitstream import Bitstream
 from hw.flow.check import Check
 from hw.flow.display import Display
+from hw.flow.ecp5_netlist import FAMILY, Ecp5Netlist
 from hw.flow.elaborate import Elaborate
 from hw.flow.libraries import process_for
 from hw.flow.lint import Lint
-from hw.flow.out_folder import claim, folder_name, other_builds
+from hw.flow.out_folder import claim, design_of, folder_name, other_builds, unwritable
 from hw.flow.power import Power
+from hw.flow.prototype import PrototypeSimulation
 from hw.flow.quantize import Quantize
 from hw.flow.report import Report
 from hw.flow.runner import METRICS, Made, NoSpace, run_flow
@@ -37,7 +39,7 @@ from hw.flow.train import Train
 from hw.power.liberty import LibertyError
 from hw.power.netlist import NetlistError
 from hw.report.cards import cards
-from hw.report.compare import compare
+from hw.report.compare import compare, of_steps
 from hw.report.exactness import ExactnessError
 from hw.report.metric import Metric, MetricError, read_metrics
 from hw.report.results import Results
@@ -57,12 +59,13 @@ SILICON = (Synthesize(), Timing(), Activity(), Power())
 
 def silicon_flow(train: Train) -> tuple[Step, ...]:
     """Recording to power and area."""
-    return (train, Quantize(), Check(), Elaborate(), Lint(), Simulate(), *SILICON, Report())
+    return (train, Quantize(train.seed), Check(), Elaborate(), Lint(), Simulate(), *SILICON, Report())
 
 
 def board_flow(train: Train, board: str) -> tuple[Step, ...]:
-    """Recording to a board's bitstream."""
-    return (train, Quantize(), Check(), Bitstream(board), Report())
+    """Recording to a board's bitstream; the decoder in it is simulated, as cells too where there are models of the cells."""
+    netlist = (Ecp5Netlist(board),) if find_board(board).family == FAMILY else ()
+    return (train, Quantize(train.seed), Check(), PrototypeSimulation(board), *netlist, Bitstream(board), Report())
 
 
 def changed_design(design: Design, target: str | None, backend: str | None, clock_khz: int | None) -> Design:
@@ -77,13 +80,35 @@ def changed_design(design: Design, target: str | None, backend: str | None, cloc
     return replace(design, hardware=hardware)
 
 
-def _refuse_early(design: Design, train: Train, target: str | None, board: str | None) -> None:
-    """Say what cannot work before minutes are spent: WrongInput or DesignError."""
-    train.outside(design)
+def _refuse_early(design: Design, steps: Sequence[Step], target: str | None, board: str | None) -> None:
+    """Say what cannot work before minutes are spent: WrongInput, MissingTool or DesignError."""
     if board is not None:
         fit_to_board(design, find_board(board))
     elif target is not None:
         process_for(design)
+    for step in steps:
+        step.require(design)
+
+
+def _refuse_beside_board(board: str | None, **others: object) -> None:
+    """WrongInput for options that a bitstream would ignore."""
+    given = [f"--{name.replace('_', '-')}" for name, value in others.items() if value is not None]
+    if board is not None and given:
+        raise WrongInput(
+            f"--board {board}: leave out {' and '.join(given)}; a bitstream is of our own core, at the clock of its board"
+        )
+
+
+def _read_before(path: Path, design: Design, steps: Sequence[Step]) -> tuple[Metric, ...]:
+    """The metrics to compare with: those of `steps`. WrongInput where there are none, or they are of another design."""
+    other = design_of(path)
+    if other is not None and other != design.name:
+        raise WrongInput(f"--compare {path}: is of {other}, not of {design.name}; give one of {design.name}")
+    found = of_steps(read_metrics(path), [step.name for step in steps])
+    if not found:
+        wanted = f"metrics of the steps from {steps[0].name} to {steps[-1].name}"
+        raise WrongInput(f"--compare {path}: has no {wanted}; give the one a build left in its folder")
+    return found
 
 
 def until_step(steps: Sequence[Step], last: str | None) -> tuple[Step, ...]:
@@ -92,7 +117,7 @@ def until_step(steps: Sequence[Step], last: str | None) -> tuple[Step, ...]:
     if last is None:
         return tuple(steps)
     if last not in names:
-        near = get_close_matches(last, names, n=1, cutoff=0.4)
+        near = get_close_matches(last, names, n=1, cutoff=0.6)
         hint = f"did you mean {near[0]}?" if near else f"the steps are {', '.join(names)}"
         raise WrongInput(f"--until {last}: no such step: {hint}")
     return tuple(steps[: names.index(last) + 1])
@@ -120,7 +145,7 @@ def main(
     """Build DESIGN: train, quantize, prove integers equal, emit RTL, simulate it, synthesize it, measure power, report.
 
     Results go to out/DESIGN/; a later run re-uses every step whose inputs have not changed.
-    Exit code 0: good; 1: a check failed; 2: wrong use or input.
+    Exit code 0: good; 1: a check failed; 2: wrong use or input; 130: stopped by Ctrl-C or SIGTERM.
 
     Examples:
 
@@ -142,10 +167,11 @@ def main(
     options = {name: str(value) for name, value in given.items() if value is not None}
     try:
         design = changed_design(find_design(design_name), target, backend, clock_khz)
-        before = read_metrics(compare_with) if compare_with is not None else ()
+        _refuse_beside_board(board, target=target, backend=backend, clock_khz=clock_khz)
         train = Train(recording, task, seed)
         steps = until_step(silicon_flow(train) if board is None else board_flow(train, board), until)
-        _refuse_early(design, train, target, board)
+        before = _read_before(compare_with, design, steps) if compare_with is not None else ()
+        _refuse_early(design, steps, target, board)
         folder = (out or Path("out") / folder_name(design.name, options)).resolve()
         claim(folder, design.name, options)
         display.line(f"{design.name} into {_shown(folder)}/")
@@ -157,10 +183,7 @@ def main(
     except WRONG_INPUT as error:
         display.line(str(error), "red")
         raise typer.Exit(WRONG) from None
-    except CheckFailed as error:
-        display.line(str(error), "red")
-        raise typer.Exit(FAILED) from None
-    except ToolError as error:
+    except (CheckFailed, ToolError) as error:
         _show_failure(display, error)
         raise typer.Exit(FAILED) from None
     if as_json:
@@ -172,7 +195,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _show_failure(display: Display, error: ToolError) -> None:
+def _show_failure(display: Display, error: CheckFailed | ToolError) -> None:
     for line in error.lines:
         display.line(f"    {line}", "dim")
     display.line(f"{error}" + (f"; its log is {_shown(error.log)}" if error.log else ""), "red")
@@ -185,8 +208,7 @@ def _shown(path: Path) -> Path:
 def _close(display: Display, folder: Path, made: Made, before: Sequence[Metric]) -> int:
     """Put the report at the top, print the verdict; the exit code."""
     if Kind.REPORT in made.files:
-        for name in ("report.html", "report.md"):
-            shutil.copyfile(made.files[Kind.REPORT].with_name(name), folder / name)
+        _put_report(made.files[Kind.REPORT].parent, folder)
         for card in cards(Results(made.metrics)):
             display.line(f"  {card.name:<28} {card.value} {card.unit}")
         display.line(f"report: {_shown(folder / 'report.html')}")
@@ -196,6 +218,16 @@ def _close(display: Display, folder: Path, made: Made, before: Sequence[Metric])
     for failure in made.failures:
         display.line(failure, "red")
     return FAILED if made.failures or any(change.worse for change in changes) else GOOD
+
+
+def _put_report(source: Path, folder: Path) -> None:
+    try:
+        for name in ("report.html", "report.md"):
+            partial = folder / f".{name}.partial"
+            shutil.copyfile(source / name, partial)
+            partial.replace(folder / name)
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 def run() -> None:

@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -283,8 +283,3 @@ def _boundary(name: str, shape: tuple[int, ...], segment: Segment, row: list[int
         window, *index = (int(i) for i in np.unravel_index(at, (expected // int(np.prod(shape)), *shape)))
         first = Mismatch(segment.stream, segment.first_token + window, tuple(index), value, found)
     return BoundaryResult(name, expected, seen, wrong + abs(expected - seen), first)
-
-
-def with_files(top: HarnessTop, *files: Path) -> HarnessTop:
-    """`top` with further source files, e.g. FINN's SystemVerilog."""
-    return replace(top, files=(*top.files, *files))

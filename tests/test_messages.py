@@ -168,6 +168,19 @@ def _another_build(folder: Path) -> None:
     (folder / "out/build.json").write_text('{"design": "ind_int4", "target": "osu018"}')
 
 
+def _a_list_as_record(folder: Path) -> None:
+    (folder / "out").mkdir()
+    (folder / "out/build.json").write_text("[]")
+
+
+def _earlier(design: str, *metrics: Metric) -> Callable[[Path], None]:
+    def prepare(folder: Path) -> None:
+        (folder / "build.json").write_text(json.dumps({"design": design}))
+        write_metrics(folder / "metrics.json", metrics)
+
+    return prepare
+
+
 @pytest.mark.parametrize(
     ("arguments", "prepare", "line"),
     [
@@ -202,6 +215,39 @@ def _another_build(folder: Path) -> None:
             "{0}/none.json: not a readable metrics.json ([Errno 2] No such file or directory: '{0}/none.json'); give the one a "
             "build left in its folder",
         ),
+        (
+            ["ind_tiny", "--compare", "{0}/metrics.json", "--until", "quantize"],
+            _earlier("ind_tiny"),
+            "--compare {0}/metrics.json: has no metrics of the steps from train to quantize; give the one a build left in its "
+            "folder",
+        ),
+        (
+            ["ind_tiny", "--compare", "{0}/metrics.json"],
+            _earlier("ind_int4", Metric("power", 1, "uW", "lower", "test")),
+            "--compare {0}/metrics.json: is of ind_int4, not of ind_tiny; give one of ind_tiny",
+        ),
+        (
+            ["ind_tiny", "--until", "nope"],
+            _nothing,
+            "--until nope: no such step: the steps are train, quantize, check, elaborate, lint, simulate, synthesize, timing, "
+            "activity, power, report",
+        ),
+        (
+            ["ind_tiny", "--board", "icebreaker", "--backend", "finn", "--clock-khz", "100"],
+            _nothing,
+            "--board icebreaker: leave out --backend and --clock-khz; a bitstream is of our own core, at the clock of its "
+            "board",
+        ),
+        (
+            ["ind_tiny", "--out", "/proc/none/out"],
+            _nothing,
+            "/proc/none/out cannot be written (No such file or directory); give another folder with --out",
+        ),
+        (
+            ["ind_tiny", "--out", "{0}/out"],
+            _a_list_as_record,
+            "{0}/out/build.json cannot be read (not an object); give another folder with --out",
+        ),
     ],
 )
 def test_wrong_use_is_one_line_and_code_2(
@@ -211,3 +257,13 @@ def test_wrong_use_is_one_line_and_code_2(
     code, lines = run_build(*(argument.format(tmp_path) for argument in arguments))
     assert lines == [line.format(tmp_path)]
     assert code == 2
+
+
+def test_a_missing_tool_is_told_before_the_first_step(tmp_path: Path) -> None:
+    only_python = {"PATH": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "hw.build", "ind_tiny", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=ROOT, env=only_python, capture_output=True, text=True)
+    assert len(done.stderr.splitlines()) == 1
+    assert "install perl (Debian package perl)" in done.stderr
+    assert done.returncode == 2
+    assert not (tmp_path / "out").exists()

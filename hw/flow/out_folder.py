@@ -32,6 +32,8 @@ def claim(folder: Path, design: str, options: dict[str, str]) -> None:
     record = folder / RECORD
     try:
         found = json.loads(record.read_text())
+        if not isinstance(found, dict):
+            raise ValueError("not an object")
     except FileNotFoundError:
         found = wanted
     except (OSError, ValueError) as error:
@@ -43,6 +45,22 @@ def claim(folder: Path, design: str, options: dict[str, str]) -> None:
         raise WrongInput(f"{folder} holds the results of `{other}`; give another folder with --out, or delete it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps(wanted, indent=1) + "\n")
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise WrongInput(f"{folder} cannot be written ({error.strerror}); give another folder with --out") from error
+        partial = record.with_suffix(".partial")
+        partial.write_text(json.dumps(wanted, indent=1) + "\n")
+        partial.replace(record)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def design_of(metrics: Path) -> str | None:
+    """The design whose build left this metrics.json, by the record beside it; None where there is no such record."""
+    try:
+        found = json.loads(metrics.with_name(RECORD).read_text())
+    except (OSError, ValueError):
+        return None
+    return found.get("design") if isinstance(found, dict) else None
+
+
+def unwritable(folder: Path, error: OSError) -> WrongInput:
+    """One line for an `error` met while writing to `folder`."""
+    return WrongInput(f"{folder} cannot be written ({error.strerror or error}); give another folder with --out")

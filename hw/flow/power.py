@@ -12,8 +12,8 @@ from hw.flow.artifact import Files, Kind
 from hw.flow.block_names import block_of
 from hw.flow.libraries import liberty_inputs, library_files, net_wires_pf, process_for, read_cells, used_macros
 from hw.flow.step import Result, Step, say
-from hw.flow.synthesize import YOSYS
 from hw.flow.timing import OPENSTA
+from hw.flow.tools import YOSYS
 from hw.power.activity import Activity
 from hw.power.engine import KINDS, SLEW_NS, Conditions, PowerEngine
 from hw.power.glitches import factor_by_net, logic_nets

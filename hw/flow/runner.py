@@ -21,7 +21,7 @@ from hw.flow.artifact import Files, Kind, hash_path, hash_text
 from hw.flow.display import Display
 from hw.flow.peak_memory import PeakMemory
 from hw.flow.sources import source_hash
-from hw.flow.step import Result, Step, WrongInput, listen
+from hw.flow.step import CheckFailed, Result, Step, WrongInput, listen
 from hw.flow.tool import ToolError
 from hw.report.metric import Metric, read_metrics, write_metrics
 
@@ -207,7 +207,7 @@ def _cpu_s() -> float:
 def _point_to(failed: Path, partial: Path, error: Exception) -> None:
     """The folder was renamed: make the error name its files where they are now."""
     error.args = tuple(arg.replace(str(partial), str(failed)) if isinstance(arg, str) else arg for arg in error.args)
-    if isinstance(error, ToolError) and error.log is not None and error.log.is_relative_to(partial):
+    if isinstance(error, ToolError | CheckFailed) and error.log is not None and error.log.is_relative_to(partial):
         error.log = failed / error.log.relative_to(partial)
 
 

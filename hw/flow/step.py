@@ -1,7 +1,7 @@
 """Step: one tool run with declared files in and files out; what every step of a flow looks like."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -16,7 +16,14 @@ __all__ = ["CheckFailed", "Result", "Step", "WrongInput", "listen", "say"]
 
 
 class CheckFailed(RuntimeError):
-    """A check of the decoder failed and nothing behind it can be trusted: one line, exit code 1."""
+    """A check of the decoder failed and nothing behind it can be trusted: one line, exit code 1.
+
+    `lines`: what the checking program said; `log`: where all of it is.
+    """
+
+    def __init__(self, message: str, *, lines: Sequence[str] = (), log: Path | None = None):
+        super().__init__(message)
+        self.lines, self.log = tuple(lines), log
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,12 @@ class Step(ABC):
     def outside(self, design: Design) -> tuple[Path, ...]:
         """Files from outside the flow (a recording, a Liberty): their content counts as input. Raises WrongInput."""
         return ()
+
+    def require(self, design: Design) -> None:
+        """Say in a moment what would stop the step later: a missing tool, process or file. Raises WrongInput, MissingTool."""
+        self.outside(design)
+        for tool in self.tools:
+            tool.version()
 
     @abstractmethod
     def run(self, design: Design, files: Files, folder: Path) -> Result:

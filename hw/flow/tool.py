@@ -68,7 +68,11 @@ def _version_of(tool: Tool) -> str:
         except PackageNotFoundError:
             raise MissingTool(f"{tool.command} is not installed; install {tool.package} or run `make setup`") from None
     else:
-        answer = subprocess.run([tool.path(), *tool.version_command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        command = [tool.path(), *tool.version_command]
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+        except OSError as error:
+            raise MissingTool(f"{tool.command} does not start ({error.strerror}); install {tool.package} again") from error
         match = re.search(tool.version_pattern, answer.stdout + answer.stderr)
         if match is None:
             raise MissingTool(f"{tool.command} does not tell its version; install {tool.package} again")
@@ -116,6 +120,8 @@ def run_tool(
             )
         except FileNotFoundError:
             raise MissingTool(f"{name} is not installed; run `make setup`") from None
+        except OSError as error:
+            raise MissingTool(f"{name} does not start ({error.strerror}); run `make setup`") from error
         try:
             assert process.stdout is not None
             for line in process.stdout:

@@ -23,6 +23,19 @@ class Change:
         return f"{change} ({'worse' if self.worse else 'better'})"
 
 
+def of_steps(metrics: Sequence[Metric], steps: Sequence[str]) -> tuple[Metric, ...]:
+    """Those of a build's `metrics` that `steps` gave. Every step's end with its `wall_s__`, `cpu_s__`, `peak_memory_mib__`."""
+    found: list[Metric] = []
+    waiting: list[Metric] = []
+    for metric in metrics:
+        waiting.append(metric)
+        what, _, step = metric.name.partition("__")
+        if what == "peak_memory_mib":
+            found += waiting if step in steps else ()
+            waiting = []
+    return (*found, *waiting)
+
+
 def compare(before: Sequence[Metric], now: Sequence[Metric]) -> tuple[Change, ...]:
     """Changes among the metrics of `before` that have a direction, in their order. A missing metric counts as worse."""
     current = {metric.name: metric for metric in now}

@@ -48,6 +48,8 @@ def read_metrics(path: Path) -> tuple[Metric, ...]:
     """Read a metrics.json. Raises MetricError with one line for anything else."""
     try:
         rows = json.loads(path.read_text())
+        if not isinstance(rows, list):
+            raise TypeError("not a list")
         return tuple(Metric(**{key: row[key] for key in ("name", "value", "unit", "better", "origin")}) for row in rows)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise MetricError(f"{path}: not a readable metrics.json ({error}); give the one a build left in its folder") from error

@@ -149,6 +149,17 @@ def test_an_error_names_its_files_where_they_are_kept(tmp_path: Path) -> None:
     assert str(caught.value) == f"see {tmp_path}/export.failed/build.log"
 
 
+def _find_faults(folder: Path) -> None:
+    raise CheckFailed("ind_tiny: lint: 2 warnings", lines=["first", "second"], log=folder / "log.txt")
+
+
+def test_a_failed_check_shows_what_its_tool_said_and_where(tmp_path: Path) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        build(tmp_path, Export(during=_find_faults))
+    assert caught.value.lines == ("first", "second")
+    assert caught.value.log == tmp_path / "export.failed/log.txt"
+
+
 def _disk_is_full(folder: Path) -> None:
     raise OSError(errno.ENOSPC, "No space left on device", str(folder))
 

@@ -9,8 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from designs.ind_tiny import IND_TINY
+from hw.flow import tools
+from hw.flow.lint import Lint
 from hw.flow.sources import import_closure, source_hash
 from hw.flow.tool import MissingTool, Tool, ToolError, WrongInput, run_module, run_tool
+from rtl_sim.verilator import VerilatorError
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,26 @@ def test_a_tool_that_cannot_be_used_is_named_with_its_package(tool: Tool, messag
     with pytest.raises(MissingTool) as caught:
         tool.version()
     assert str(caught.value) == message
+
+
+def test_a_program_that_does_not_start_is_one_line(tmp_path: Path) -> None:
+    program = tmp_path / "sta"
+    program.write_bytes(b"\x7fELF, and then nothing")
+    program.chmod(0o755)
+    with pytest.raises(MissingTool, match=r"does not start \(Exec format error\); install the Debian package opensta again$"):
+        Tool(str(program), "the Debian package opensta", version_command=("-version",)).version()
+    with pytest.raises(MissingTool, match=r"^sta does not start \(Exec format error\); run `make setup`$"):
+        run_tool([program], tmp_path)
+
+
+def test_a_verilator_that_cannot_be_used_is_a_missing_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> Path:
+        raise VerilatorError("verilator: does not start; install perl (Debian package perl) or run `make setup` again")
+
+    monkeypatch.setattr(tools, "verilator_root", refuse)
+    with pytest.raises(MissingTool) as caught:
+        Lint().require(IND_TINY)
+    assert str(caught.value) == "verilator: does not start; install perl (Debian package perl) or run `make setup` again"
 
 
 def test_a_version_is_read_from_what_the_tool_says() -> None:

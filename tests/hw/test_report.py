@@ -11,7 +11,7 @@ from hw.flow.artifact import Kind
 from hw.flow.exact import require_exact
 from hw.flow.report import exactness_metrics
 from hw.flow.step import CheckFailed
-from hw.report.compare import compare
+from hw.report.compare import compare, of_steps
 from hw.report.content import page
 from hw.report.exactness import Row, read_exactness
 from hw.report.metric import Metric
@@ -31,6 +31,7 @@ def test_one_differing_integer_ends_the_build_and_is_named(tmp_path: Path) -> No
     path.write_text(json.dumps({"rows": [GOOD, BAD]}))
     with pytest.raises(CheckFailed) as caught:
         require_exact(IND_TINY, path)
+    assert caught.value.log == path
     assert str(caught.value) == (
         "ind_tiny: RTL = golden does not hold at block0_query: window 17, token 3, index 5: expected 4, found -4 "
         "(2 of 1920 values differ at 1 boundaries)"
@@ -76,6 +77,14 @@ def test_metrics_are_compared_by_their_direction(before: list, now: list, lines:
     changes = compare(before, now)
     assert [str(change) for change in changes] == lines
     assert all(change.worse == ("better" not in str(change)) for change in changes)
+
+
+def test_only_metrics_of_the_steps_that_ran_are_compared() -> None:
+    train = [metric("accuracy", 1, "higher"), metric("wall_s__train", 9, "none"), metric("peak_memory_mib__train", 9, "none")]
+    power = [metric("power", 2), metric("wall_s__power", 9, "none"), metric("peak_memory_mib__power", 9, "none")]
+    assert of_steps([*train, *power], ["train", "quantize"]) == tuple(train)
+    assert of_steps([*train, *power], ["train", "power"]) == (*train, *power)
+    assert of_steps([metric("power", 2)], ["train"]) == (metric("power", 2),)  # written by hand, of no step
 
 
 @pytest.mark.parametrize(
