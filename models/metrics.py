@@ -40,6 +40,14 @@ def accuracy(label: np.ndarray, decided: np.ndarray) -> float:
     return float(accuracy_score(label, decided))
 
 
+def wilson_interval(share: float, count: int, deviations: float = 1.96) -> tuple[float, float]:
+    """The interval (95 % by default) of the true share behind `share` of `count` independent windows, after Wilson."""
+    spread = deviations**2 / count
+    centre = (share + spread / 2) / (1 + spread)
+    half = deviations * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
 def macro_f1(label: np.ndarray, decided: np.ndarray) -> float:
     """label, decided int [windows] -> F1 per class of `label`, averaged without weights; 0 for a class never decided."""
     return float(f1_score(label, decided, average="macro", labels=np.unique(label), zero_division=0.0))

@@ -15,7 +15,7 @@ from designs.catalogue import find_design
 from designs.decoding_set import DecodingSet, DecodingSetError
 from designs.schema import Design, DesignError
 from models.checkpoint import CheckpointError, load_checkpoint, save_tensors
-from models.metrics import Metric, accuracy, macro_f1, write_metrics
+from models.metrics import Metric, accuracy, macro_f1, wilson_interval, write_metrics
 from models.train import CHECKPOINT, DECODING_SET, METRICS
 from quant.calibrate import calibrate, from_float
 from quant.check_export import check_export
@@ -91,14 +91,15 @@ def export_and_check(model: QuantInd, windows: IntegerWindows, found: DecodingSe
     save_trace(traced, test.label.numpy(), found.windows_of("test"), out / TRACE)
     label = test.label.numpy()
     note = f"{len(label)} test windows of {found.source}"
+    right = accuracy(label, golden["decision"][:, 0])
+    low, high = wilson_interval(right, len(label))
+    integer, interval = f"integer golden model, {note}", f"Wilson's 95 % interval, n = {len(label)}, {note}"
     return [
         Metric("accuracy__qat", accuracy(label, traced["decision"][:, 0]), "share", "higher", f"Brevitas, {note}"),
-        Metric(
-            "accuracy__integer", accuracy(label, golden["decision"][:, 0]), "share", "higher", f"integer golden model, {note}"
-        ),
-        Metric(
-            "macro_f1__integer", macro_f1(label, golden["decision"][:, 0]), "share", "higher", f"integer golden model, {note}"
-        ),
+        Metric("accuracy__integer", right, "share", "higher", integer),
+        Metric("accuracy__integer_ci95_low", low, "share", "higher", interval),
+        Metric("accuracy__integer_ci95_high", high, "share", "none", interval),
+        Metric("macro_f1__integer", macro_f1(label, golden["decision"][:, 0]), "share", "higher", integer),
     ]
 
 

@@ -1,20 +1,31 @@
 """Quantize: the float decoder to integers, by quantization-aware training, and the QONNX graph that carries them."""
 
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.step import Result, Step, say
 from hw.flow.tool import Tool, run_module
 from hw.flow.train import TORCH
-from hw.report.metric import read_metrics
+from hw.report.metric import Metric, read_metrics
 
 BREVITAS = Tool("brevitas", "the Python package brevitas", at_least="0.13", distribution="brevitas")
 QONNX = Tool("qonnx", "the Python package qonnx", at_least="1.0", distribution="qonnx")
 
 
+LOSS_ALLOWED = 0.02
+"""Accuracy that integers may lose, besides one test window."""
+
+
+@dataclass(frozen=True)
 class Quantize(Step):
     """`python -m quant.train_qat`: power-of-two scales, half-up rounding; also Brevitas' own integers for the check."""
+
+    seed: int | None = None
+    """Of batches and augmentation; None: the command's own."""
 
     name = "quantize"
     needs = (Kind.CHECKPOINT, Kind.DECODING_SET)
@@ -30,5 +41,23 @@ class Quantize(Step):
             Kind.BREVITAS_TRACE: folder / "brevitas_trace.npz",
         }
         arguments: list[str | Path] = [design.name, "--train", files[Kind.CHECKPOINT].parent, "--out", folder]
+        if self.seed is not None:
+            arguments += ["--seed", str(self.seed)]
         run_module("quant.train_qat", arguments, folder, makes=[*made.values(), folder / "metrics.json"], on_line=say)
-        return Result(made, read_metrics(folder / "metrics.json"))
+        metrics = read_metrics(folder / "metrics.json")
+        with np.load(made[Kind.BREVITAS_TRACE], allow_pickle=False) as trace:
+            windows = len(trace["test_label"])
+        trained = read_metrics(files[Kind.CHECKPOINT].parent / "metrics.json")
+        return Result(made, metrics, accuracy_lost((*trained, *metrics), windows))
+
+
+def accuracy_lost(metrics: tuple[Metric, ...], windows: int) -> tuple[str, ...]:
+    """The failure of integers that decode worse than LOSS_ALLOWED and one of `windows` below float; else nothing."""
+    found = {metric.name: metric.value for metric in metrics}
+    before, after = found["accuracy__float"], found["accuracy__integer"]
+    if before - after <= LOSS_ALLOWED + 1 / windows + 1e-9:
+        return ()
+    return (
+        f"quantize: integers decode {after:.1%} of {windows} test windows, the float decoder {before:.1%}: "
+        f"more than {LOSS_ALLOWED:.0%} and one window lost; give the design wider weights or another --seed",
+    )

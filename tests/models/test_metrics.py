@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from models.metrics import Metric, MetricError, accuracy, correlation, macro_f1, r2, write_metrics
+from models.metrics import Metric, MetricError, accuracy, correlation, macro_f1, r2, wilson_interval, write_metrics
 
 
 def test_accuracy_and_macro_f1():
@@ -46,3 +46,10 @@ def test_a_metric_without_direction_or_origin_is_refused(better, origin, message
 def test_a_metric_that_is_no_finite_number_is_refused(value):
     with pytest.raises(MetricError, match=rf"^metric a: value={re.escape(repr(value))} is not a finite number; nothing was"):
         Metric("a", value, "s", "lower", "here")
+
+
+def test_wilson_interval_holds_the_share_and_narrows_with_windows():
+    low, high = wilson_interval(0.9, 240)
+    assert (low, high) == pytest.approx((0.8554, 0.9319), abs=2e-4)
+    assert wilson_interval(1.0, 30)[1] == 1.0 and wilson_interval(1.0, 30)[0] == pytest.approx(30 / (30 + 1.96**2))
+    assert wilson_interval(0.0, 30)[0] == 0.0

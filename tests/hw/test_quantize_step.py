@@ -1,0 +1,27 @@
+"""Integers that decode clearly worse than float are a failed check of the build."""
+
+from hw.build import silicon_flow
+from hw.flow.quantize import Quantize, accuracy_lost
+from hw.flow.train import Train
+from hw.report.metric import Metric
+
+
+def measured(before: float, after: float) -> tuple[Metric, ...]:
+    values = {"accuracy__float": before, "accuracy__integer": after}
+    return tuple(Metric(name, value, "share", "higher", "test") for name, value in values.items())
+
+
+def test_two_points_and_one_window_may_be_lost():
+    assert accuracy_lost(measured(0.9, 0.87), 100) == ()
+    assert accuracy_lost(measured(0.9, 0.95), 100) == ()
+
+
+def test_one_window_more_is_a_failure_in_one_line():
+    (line,) = accuracy_lost(measured(0.9, 0.86), 100)
+    assert line.startswith("quantize: integers decode 86.0% of 100 test windows, the float decoder 90.0%") and "\n" not in line
+    assert accuracy_lost(measured(0.9, 0.85), 20) == () and accuracy_lost(measured(0.9, 0.8), 20) != ()
+
+
+def test_the_build_seeds_quantization_as_training():
+    steps = silicon_flow(Train(None, None, 7))
+    assert next(step for step in steps if isinstance(step, Quantize)).seed == 7
