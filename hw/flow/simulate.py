@@ -8,9 +8,9 @@ from designs.decoding_set import DecodingSet
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind, verilog_files
 from hw.flow.exact import require_exact
-from hw.flow.lint import VERILATOR
 from hw.flow.step import CheckFailed, Result, Step, say
 from hw.flow.tool import ToolError
+from hw.flow.tools import COMPILER, MAKE, VERILATOR
 from hw.report.metric import Metric
 from quant.golden.read_qonnx import read_qonnx
 from rtl_sim.harness import HarnessError, HarnessResult, Latency, measure_latency, simulate
@@ -25,7 +25,7 @@ class Simulate(Step):
     name = "simulate"
     needs = (Kind.QONNX, Kind.DECODING_SET, Kind.TAPPED_VERILOG, Kind.RTL_LOAD)
     makes = (Kind.EXACT_RTL,)
-    tools = (VERILATOR,)
+    tools = (VERILATOR, COMPILER, MAKE)
     scripts = ("rtl_sim/harness.cpp",)
 
     def run(self, design: Design, files: Files, folder: Path) -> Result:
@@ -50,7 +50,9 @@ class Simulate(Step):
             _require_all(design, result)
             say("latency at the real-time rate")
             latency = measure_latency(sources, design, parameters, max(tested, key=len), model, load=load)
-        except (VerilatorError, HarnessError) as error:
+        except VerilatorError as error:
+            raise ToolError(str(error), lines=error.lines) from error
+        except HarnessError as error:
             raise ToolError(str(error)) from error
         shutil.rmtree(model)
         origin = f"Verilator {VERILATOR.version()}, {result.windows} decisions of the test streams of {found.source}"
