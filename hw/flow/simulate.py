@@ -45,9 +45,9 @@ class Simulate(Step):
                 load=load,
                 progress=lambda done, total: say(f"segment {done} of {total}"),
             )
-            exactness = _write_rows(result, folder / "exactness.json")
+            exactness = write_rows(result, PAIR, folder / "exactness.json")
             require_exact(design, exactness)
-            _require_all(design, result)
+            require_all(design, result, "RTL")
             say("latency at the real-time rate")
             latency = measure_latency(sources, design, parameters, max(tested, key=len), model, load=load)
         except VerilatorError as error:
@@ -56,15 +56,16 @@ class Simulate(Step):
             raise ToolError(str(error)) from error
         shutil.rmtree(model)
         origin = f"Verilator {VERILATOR.version()}, {result.windows} decisions of the test streams of {found.source}"
-        failures = _budget_failures(design, result, latency)
-        return Result({Kind.EXACT_RTL: exactness}, _metrics(design, result, latency, origin), failures)
+        failures = budget_failures(design, result, latency)
+        return Result({Kind.EXACT_RTL: exactness}, simulation_metrics(design, result, latency, origin), failures)
 
 
-def _write_rows(result: HarnessResult, path: Path) -> Path:
+def write_rows(result: HarnessResult, pair: str, path: Path) -> Path:
+    """exactness.json of a run of the harness; returns `path`."""
     rows = [
         {
             "boundary": boundary.name,
-            "pair": PAIR,
+            "pair": pair,
             "windows": result.windows,
             "values": boundary.values,
             "mismatches": boundary.mismatches,
@@ -82,15 +83,17 @@ def _write_rows(result: HarnessResult, path: Path) -> Path:
     return path
 
 
-def _require_all(design: Design, result: HarnessResult) -> None:
+def require_all(design: Design, result: HarnessResult, what: str) -> None:
+    """CheckFailed unless `what`, the thing simulated, gave every decision."""
     if not result.passed:
         stuck = " and the decoder stopped moving" if result.stuck else ""
         raise CheckFailed(
-            f"{design.name}: RTL gave {result.windows} decisions where {result.expected_windows} were expected{stuck}"
+            f"{design.name}: {what} gave {result.windows} decisions where {result.expected_windows} were expected{stuck}"
         )
 
 
-def _budget_failures(design: Design, result: HarnessResult, latency: Latency) -> tuple[str, ...]:
+def budget_failures(design: Design, result: HarnessResult, latency: Latency) -> tuple[str, ...]:
+    """A line for each budget of the design that the cycles break."""
     hardware, found = design.hardware, []
     available = hardware.clock_khz * design.tokenizer.token_ms
     if result.cycles_per_decision > available:
@@ -106,7 +109,8 @@ def _budget_failures(design: Design, result: HarnessResult, latency: Latency) ->
     return tuple(found)
 
 
-def _metrics(design: Design, result: HarnessResult, latency: Latency, origin: str) -> tuple[Metric, ...]:
+def simulation_metrics(design: Design, result: HarnessResult, latency: Latency, origin: str) -> tuple[Metric, ...]:
+    """Cycles, latency and speed of simulation; `origin`: what ran on which windows."""
     clock_khz, available = design.hardware.clock_khz, design.hardware.clock_khz * design.tokenizer.token_ms
     real_time = f"Verilator, {latency.windows} decisions, samples evenly at the real-time rate, {clock_khz} kHz"
     per_s = design.decisions_per_s

@@ -1,7 +1,7 @@
 """Prototype boards: what they offer, and the top level that puts the decoder behind their UART (docs/prototype.md)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
 
@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
-from designs.layer_table import linear_layer
+from designs.layer_table import linear_layer, linear_layers
 from designs.schema import Design, DesignError
 from hw.rtl.host_link import DecisionSender, SampleReceiver
 from hw.rtl.ind import Ind
@@ -24,19 +24,25 @@ NEVER_BOTH = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1 %i"
 VECTORS_IN_BLOCK_RAM = 'setattr -set ram_style "block" *.replay.memory/m:*'
 """Input vectors are short, and Yosys would keep them in registers."""
 
+NETLIST_WEIGHTS = 4096
+"""Synthesis, model and 20 windows of cells take about a minute for ind_tiny and eight for ind_int4."""
+
 
 @dataclass(frozen=True)
 class Board:
-    """One board. `resources`: what the report counts, by the name nextpnr gives it; `after_read`: Yosys commands before
-    synthesis, `synth_opts`: its options;     `seed`: of the placer."""
+    """One board. `resources`: what the report counts, by the name nextpnr gives it, `cells`: by the types of Yosys' netlist;
+    `after_read`: Yosys commands before synthesis, `synth_opts`: its options; `seed`: of the placer."""
 
     name: str
     device: str
+    family: str
     platform: Callable[[], Platform]
     clock_hz: int
     baud: int
     resources: dict[str, str]
     bitstream: str
+    cells: dict[str, str] = field(default_factory=dict)
+    """Metric -> regular expression of cell types."""
     after_read: tuple[str, ...] = (NEVER_BOTH,)
     synth_opts: str = ""
     seed: int = 1
@@ -53,17 +59,20 @@ BOARDS = {
         Board(
             name="icebreaker",
             device="iCE40UP5K",
+            family="ice40",
             platform=ICEBreakerPlatform,
             clock_hz=12_000_000,
             baud=1_000_000,
-            resources={"luts": "ICESTORM_LC", "brams": "ICESTORM_RAM", "dsps": "ICESTORM_DSP"},
+            resources={"logic_cells": "ICESTORM_LC", "brams": "ICESTORM_RAM", "dsps": "ICESTORM_DSP"},
             bitstream="prototype.bin",
+            cells={"luts": "SB_LUT4", "ffs": "SB_DFF.*"},  # nextpnr counts cells of one LUT and one flip-flop each
             after_read=(NEVER_BOTH, VECTORS_IN_BLOCK_RAM),
             synth_opts="-dsp",
         ),
         Board(
             name="ulx3s-85f",
             device="LFE5U-85F",
+            family="ecp5",
             platform=ULX3S_85F_Platform,
             clock_hz=25_000_000,
             baud=1_000_000,
@@ -99,6 +108,25 @@ def fit_to_board(design: Design, board: Board) -> Design:
     return replace(design, hardware=replace(design.hardware, clock_khz=board.clock_hz // 1000, cycles_per_decision=cycles))
 
 
+def why_no_netlist(design: Design, board: Board) -> str:
+    """Why the decoder's cells are not simulated in a build; "" where they are."""
+    if board.family != "ecp5":
+        return f"no models of {board.family} cells"
+    weights = sum(layer.inputs * layer.outputs for layer in linear_layers(design))
+    if weights > NETLIST_WEIGHTS:
+        return f"{weights} weights, more than the {NETLIST_WEIGHTS} whose cells are simulated within minutes"
+    return ""
+
+
+def prototype_decoder(design: Design, parameters: IntegerParameters, *, taps: bool = False) -> Ind:
+    """The decoder that a board holds; `design` as `fit_to_board` made it. `taps`: for simulation, otherwise the same.
+
+    Its weights are preset for good, and input vectors are in block RAM, which is plentiful where registers are not.
+    """
+    core = partial(MatrixVector, register_inputs_max=0)
+    return Ind(design, parameters, matrix_vector=core, loadable=False, taps=taps)
+
+
 class Prototype(Elaboratable):
     """The decoder between a board's UART receiver and transmitter, its weights preset by the bitstream.
 
@@ -117,9 +145,7 @@ class Prototype(Elaboratable):
         m.submodules.samples = samples = SampleReceiver(sample=tokenizer.sample, channels=tokenizer.channels)
         outputs, readout = self.design.model.outputs, linear_layer(self.design, "readout").acc
         m.submodules.decisions = decisions = DecisionSender(outputs=outputs, readout=readout)
-        # block RAM is plentiful where registers are not
-        core = partial(MatrixVector, register_inputs_max=0)
-        m.submodules.ind = ind = Ind(self.design, self.parameters, matrix_vector=core, loadable=False, taps=False)
+        m.submodules.ind = ind = prototype_decoder(self.design, self.parameters)
         uart = platform.request("uart")
         m.d.comb += [receiver.rx.eq(uart.rx.i), uart.tx.o.eq(transmitter.tx)]
         wiring.connect(m, receiver.o, samples.i)
