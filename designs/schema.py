@@ -159,7 +159,11 @@ class QuantSpec:
 
 @dataclass(frozen=True)
 class HardwareSpec:
-    """How the decoder is built. `cycles_per_decision` is the target from which hw.plan.folding picks multipliers per layer."""
+    """How the decoder is built.
+
+    cycles_per_decision: what each stage behind the tokenizer may take; hw.plan.folding picks multipliers for it. The
+    tokenizer's pace follows from its samples; stages work side by side, so decisions come at the pace of the slowest.
+    """
 
     target: str
     clock_khz: int
