@@ -1,11 +1,16 @@
 """Is the exported graph, read back, exactly the decoder that Brevitas trained? Every boundary, every test window."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
+from designs.decoding_set import DecodingSet
 from quant.golden.exactness import compare, trace_with_states
 from quant.golden.parameters import IntegerParameters
+from quant.golden.pool import tokenize
 from quant.golden.trace import Trace
+from quant.integer_windows import CHANNELS_AT_ONCE, compared_ends, tokens_at
 from quant.quant_ind import QuantInd
 
 PAIR = "brevitas = golden"
@@ -21,7 +26,29 @@ def brevitas_trace(model: QuantInd, tokens: np.ndarray, batch: int = 256) -> Tra
     return {name: np.concatenate([part[name].numpy() for part in found]) for name in found[0]}
 
 
-def check_export(model: QuantInd, parameters: IntegerParameters, tokens: np.ndarray) -> tuple[list[dict], Trace, Trace]:
-    """(rows of exactness.json, Brevitas' trace, the golden model's trace) of windows [windows, tokens, features]."""
-    golden, traced = trace_with_states(tokens, parameters), brevitas_trace(model, tokens)
-    return compare(PAIR, golden, traced), traced, golden
+def golden_tokens(found: DecodingSet, parameters: IntegerParameters) -> np.ndarray:
+    """The windows of `compared_ends` as the golden model makes them from samples with the shifts of the graph;
+    int64 [windows, tokens, features]."""
+    design, spec = parameters.design, parameters.design.tokenizer
+    ends, tokens = compared_ends(found, design), {}
+    for stream in found.test_streams():
+        parts = []
+        for first in range(0, spec.channels, CHANNELS_AT_ONCE):
+            shift = parameters.token_shift[first : first + CHANNELS_AT_ONCE]
+            group = replace(spec, channels=len(shift), electrodes=())
+            samples = found.streams[stream][:, first : first + len(shift)].astype(np.int64)
+            parts.append(tokenize(samples, group, shift))
+        tokens[stream] = np.concatenate(parts, axis=1)
+    return tokens_at(tokens, ends, design)
+
+
+def check_export(
+    model: QuantInd, parameters: IntegerParameters, tokens: np.ndarray, golden: np.ndarray | None = None
+) -> tuple[list[dict], Trace, Trace]:
+    """(rows of exactness.json, Brevitas' trace, the golden model's trace).
+
+    tokens, golden int [windows, tokens, features]: the windows that Brevitas gets, and the same from `golden_tokens`, or
+    None where `tokens` come from no samples. The decision of Brevitas is the argmax that torch takes of its readout.
+    """
+    expected, traced = trace_with_states(tokens if golden is None else golden, parameters), brevitas_trace(model, tokens)
+    return compare(PAIR, expected, traced), traced, expected

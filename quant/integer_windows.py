@@ -15,6 +15,8 @@ from quant.golden.pool import pooled_magnitudes
 from quant.golden.requantize import saturate
 from quant.token_shift import balanced_shift, fitting_shift
 
+WINDOWS_COMPARED = 240
+"""Windows on which integers are compared, at least, where the test streams have so many."""
 CHANNELS_AT_ONCE = 8
 """Channels that are filtered at a time: bounds memory."""
 
@@ -25,6 +27,8 @@ class IntegerWindows:
 
     token_shift: np.ndarray
     parts: dict[str, WindowTensors]
+    compared: np.ndarray
+    """int64 [windows, tokens, features] of `compared_ends`, the labelled test windows first."""
     standardisation: Standardisation
     """Of the tokens that training windows see, before they are rounded; scale is infinite where a token never changes."""
 
@@ -48,7 +52,31 @@ def integer_windows(
     standardisation = _standardisation(flat, token_shift, spec.token)
     token_shift = token_shift.reshape(spec.channels, spec.wavelets)
     tokens = [torch.from_numpy(_requantized(stream, token_shift, design)).float() for stream in pooled]
-    return IntegerWindows(token_shift, {part: window_tensors(found, tokens, part, design) for part in PARTS}, standardisation)
+    parts = {part: window_tensors(found, tokens, part, design) for part in PARTS}
+    of_test = {stream: tokens[stream].numpy().astype(np.int64) for stream in found.test_streams()}
+    return IntegerWindows(token_shift, parts, tokens_at(of_test, compared_ends(found, design), design), standardisation)
+
+
+def compared_ends(found: DecodingSet, design: Design) -> np.ndarray:
+    """int64 [windows, 2]: stream and last token of every window whose integers are compared.
+
+    The labelled test windows in their order; where these are fewer than WINDOWS_COMPARED, then windows of the test streams
+    that have no label, evenly spread, up to so many.
+    """
+    test = found.windows_of("test")
+    labelled = np.stack([found.window_stream[test], found.window_token[test]], axis=1)
+    tokens = {stream: len(found.streams[stream]) // design.tokenizer.token_samples for stream in found.test_streams()}
+    taken = set(map(tuple, labelled.tolist()))
+    others = [(at, end) for at, count in tokens.items() for end in range(design.model.tokens - 1, count)]
+    others = [end for end in others if end not in taken]
+    wanted = min(max(WINDOWS_COMPARED - len(labelled), 0), len(others))
+    chosen: list[int] = np.linspace(0, len(others) - 1, wanted).round().astype(int).tolist() if wanted else []
+    return np.concatenate([labelled, np.array([others[i] for i in chosen], np.int64).reshape(-1, 2)])
+
+
+def tokens_at(tokens: dict[int, np.ndarray], ends: np.ndarray, design: Design) -> np.ndarray:
+    """tokens [tokens, features] by stream, ends [windows, 2] of stream and last token -> [windows, tokens, features]."""
+    return np.stack([tokens[stream][last + 1 - design.model.tokens : last + 1] for stream, last in ends.tolist()])
 
 
 def _pooled(samples: np.ndarray, spec: TokenizerSpec) -> np.ndarray:

@@ -18,7 +18,7 @@ from models.checkpoint import CheckpointError, load_checkpoint, save_tensors
 from models.metrics import Metric, accuracy, macro_f1, wilson_interval, write_metrics
 from models.train import CHECKPOINT, DECODING_SET, METRICS
 from quant.calibrate import calibrate, from_float
-from quant.check_export import check_export
+from quant.check_export import check_export, golden_tokens
 from quant.export_qonnx import export_qonnx
 from quant.fine_tune import QatSettings, fine_tune, logits
 from quant.golden.exactness import first_mismatch, layers_beyond_float32, write_rows
@@ -75,7 +75,7 @@ def quantize(
 
 
 def export_and_check(model: QuantInd, windows: IntegerWindows, found: DecodingSet, out: Path) -> list[Metric]:
-    """Write graph, trace and exactness of all test windows; ExportMismatch names the first differing integer."""
+    """Write graph, trace and exactness of the compared windows; ExportMismatch names the first differing integer."""
     design, test = model.design, windows.parts["test"]
     path = out / f"{design.name}.qonnx"
     export_qonnx(model, windows.token_shift, path)
@@ -83,7 +83,7 @@ def export_and_check(model: QuantInd, windows: IntegerWindows, found: DecodingSe
     beyond = layers_beyond_float32(parameters)
     if beyond:
         raise ExportMismatch(f"{design.name}: sums of {', '.join(beyond)} may leave 32-bit floats; use narrower weights")
-    rows, traced, golden = check_export(model, parameters, test.all_tokens().numpy().astype(np.int64))
+    rows, traced, golden = check_export(model, parameters, windows.compared, golden_tokens(found, parameters))
     write_rows(rows, out / EXACTNESS)
     line = first_mismatch(rows)
     if line:
@@ -91,20 +91,24 @@ def export_and_check(model: QuantInd, windows: IntegerWindows, found: DecodingSe
     save_trace(traced, test.label.numpy(), found.windows_of("test"), out / TRACE)
     label = test.label.numpy()
     note = f"{len(label)} test windows of {found.source}"
-    right = accuracy(label, golden["decision"][:, 0])
+    decided = golden["decision"][: len(label), 0]
+    right = accuracy(label, decided)
     low, high = wilson_interval(right, len(label))
     integer, interval = f"integer golden model, {note}", f"Wilson's 95 % interval, n = {len(label)}, {note}"
     return [
-        Metric("accuracy__qat", accuracy(label, traced["decision"][:, 0]), "share", "higher", f"Brevitas, {note}"),
+        Metric("accuracy__qat", accuracy(label, traced["decision"][: len(label), 0]), "share", "higher", f"Brevitas, {note}"),
         Metric("accuracy__integer", right, "share", "higher", integer),
         Metric("accuracy__integer_ci95_low", low, "share", "higher", interval),
         Metric("accuracy__integer_ci95_high", high, "share", "none", interval),
-        Metric("macro_f1__integer", macro_f1(label, golden["decision"][:, 0]), "share", "higher", integer),
+        Metric("macro_f1__integer", macro_f1(label, decided), "share", "higher", integer),
     ]
 
 
 def save_trace(trace: Trace, label: np.ndarray, test_window: np.ndarray, path: Path) -> None:
-    """Brevitas' integers by boundary in their narrowest type, labels and indices into the decoding set; complete or absent."""
+    """Brevitas' integers by boundary in their narrowest type; complete or absent.
+
+    label and test_window (index into the decoding set) are of the first windows; windows behind them have no label.
+    """
     narrow = {name: values.astype(_narrowest(values)) for name, values in trace.items()}
     partial = path.with_suffix(".partial.npz")
     np.savez_compressed(partial, **(narrow | {"test_label": label, "test_window": test_window}))  # type: ignore[arg-type]

@@ -69,7 +69,7 @@ def _decoded(design: Design, files: Files) -> Decoded | None:
         windows, decided = trace["test_window"].astype(int), trace["decision"].reshape(-1).astype(int)
     return Decoded(
         label=found.window_label[windows],
-        decided=decided,
+        decided=decided[: len(windows)],  # windows without a label come behind
         stream=found.window_stream[windows],
         time_s=(found.window_token[windows] + 1) * design.tokenizer.token_ms / 1000,
         names=tuple(str(name) for name in found.label_names),

@@ -23,6 +23,8 @@ TINY = DESIGNS["int4"]
 SPEC = TINY.tokenizer
 TOKENS = 60
 PER_PART = 40
+COMPARED = TOKENS - TINY.model.tokens + 1
+"""All windows of the test stream: fewer than are wanted."""
 EMBED = np.ones((TINY.model.embed_dim, SPEC.features))
 
 
@@ -86,7 +88,7 @@ def test_metrics_and_exactness(quantized):
     assert "40 test windows of noise" in metrics["accuracy__integer"]["origin"]
     rows = json.loads((quantized / "exactness.json").read_text())["rows"]
     assert {stream.name for stream in streams(TINY)} <= {row["boundary"] for row in rows}
-    assert all(row["mismatches"] == 0 and row["windows"] == PER_PART for row in rows)
+    assert all(row["mismatches"] == 0 and row["windows"] == COMPARED for row in rows)
 
 
 def test_the_trace_is_what_the_samples_give_from_reset(quantized, trained):
@@ -97,9 +99,10 @@ def test_the_trace_is_what_the_samples_give_from_reset(quantized, trained):
     with np.load(quantized / "brevitas_trace.npz") as trace:
         assert np.array_equal(trace["test_window"], test)
         assert np.array_equal(trace["test_label"], found.window_label[test])
-        assert np.array_equal(trace["tokens"][:, -1], whole["tokens"][last])
+        assert np.array_equal(trace["tokens"][:PER_PART, -1], whole["tokens"][last])
+        assert len(trace["tokens"]) == len(np.unique(trace["tokens"], axis=0)) == COMPARED
         for name in ("window", "block0_attention", "pool", "readout", "decision"):
-            assert np.array_equal(trace[name], whole[name][last - TINY.model.tokens + 1])
+            assert np.array_equal(trace[name][:PER_PART], whole[name][last - TINY.model.tokens + 1])
         assert trace["tokens"].dtype == np.uint8 and trace["window"].dtype == np.int8
 
 
@@ -115,6 +118,23 @@ def test_tokens_do_not_depend_on_how_many_channels_are_filtered_at_a_time(monkey
     whole = integer_windows.integer_windows(decoding_set(), TINY, EMBED).parts["test"].tokens
     monkeypatch.setattr(integer_windows, "CHANNELS_AT_ONCE", 3)
     assert torch.equal(integer_windows.integer_windows(decoding_set(), TINY, EMBED).parts["test"].tokens, whole)
+
+
+def test_few_labelled_windows_are_joined_by_others_evenly_spread(monkeypatch):
+    found = decoding_set()
+    monkeypatch.setattr(integer_windows, "WINDOWS_COMPARED", PER_PART + 3)
+    ends = integer_windows.compared_ends(found, TINY)
+    assert ends[:PER_PART].tolist() == [[2, token] for token in range(TOKENS - PER_PART, TOKENS)]
+    assert ends[PER_PART:].tolist() == [[2, 3], [2, 11], [2, 19]]
+    monkeypatch.setattr(integer_windows, "WINDOWS_COMPARED", 7)
+    assert len(integer_windows.compared_ends(found, TINY)) == PER_PART
+
+
+def test_brevitas_tokens_that_are_not_the_golden_tokenizers_are_found(cli, trained, tmp_path, monkeypatch):
+    real = train_qat.golden_tokens
+    monkeypatch.setattr(train_qat, "golden_tokens", lambda *given: real(*given) ^ 1)
+    result = cli("ind_tiny", "--train", trained, "--out", tmp_path, "--epochs", 0)
+    assert result.exit_code == 1 and "does not hold at tokens: window 0, token 0, index 0" in result.output
 
 
 def test_the_same_seed_gives_the_same_integers(cli, trained, quantized, tmp_path):
