@@ -54,7 +54,8 @@ class Activity(Step):
         parameters = read_qonnx(files[Kind.QONNX], design)
         try:
             tables = build_tables(read_netlist(files[Kind.NETLIST_JSON], cells, TOP), CLOCK)
-            stretches = choose_stretches(design, [found.streams[i] for i in found.test_streams()], COUNTED_DECISIONS)
+            streams = [found.streams[i] for i in found.test_streams()]
+            stretches, windows = choose_stretches(design, streams, COUNTED_DECISIONS)
             run, simulator = run_netlist(
                 tables,
                 design,
@@ -70,14 +71,16 @@ class Activity(Step):
         except NetlistRunError as error:
             raise CheckFailed(str(error)) from error
         exactness = folder / "exactness.json"
-        rows = compare_with_golden(design, parameters, stretches, run.transfers)
+        rows = compare_with_golden(design, parameters, stretches, run.transfers, windows)
         exactness.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
         require_exact(design, exactness)
         made = write_activity(
             folder / "activity", design, tables, run, _factors(simulator, tables, cells, process), str(found.source)
         )
         origin = f"gate level, {LANES} stretches of the test streams of {found.source}"
+        compared = rows[0]["values"] // design.model.outputs
         metrics = (
+            Metric("netlist__distinct_windows", windows, "", "higher", f"{origin}, of {compared} decisions compared"),
             Metric("netlist__cycles_per_decision", round(run.active.cycles / run.counted, 1), "cycles", "lower", origin),
             Metric("netlist__signal_s", made["signal_s"], "s", "higher", f"{origin}, {made['decisions']} decisions counted"),
             Metric("glitch__factor", round(made["glitch"]["factors"][""], 3), "x", "lower", made["glitch"]["source"]),

@@ -37,22 +37,28 @@ class NetlistRun:
     load_cycles: int
 
 
-def choose_stretches(design: Design, streams: Sequence[np.ndarray], decisions: int) -> list[np.ndarray]:
-    """64 stretches of int64 [samples, channels], each enough for `decisions` counted decisions in steady state.
+def choose_stretches(design: Design, streams: Sequence[np.ndarray], decisions: int) -> tuple[list[np.ndarray], int]:
+    """64 stretches of int64 [samples, channels], each enough for `decisions` counted decisions in steady state, and how many
+    distinct windows their decisions have.
 
-    They are spread evenly over all streams, one behind the other; each is decoded from reset. They overlap where the recording
-    is short, and one may run over from a stream into the next.
+    They begin at whole tokens, spread evenly over all streams, and each is decoded from reset. They overlap where the recording
+    is short. One runs over from a stream into the next only where no single stream is long enough.
     """
-    samples, length = np.concatenate(list(streams)), design.tokenizer.token_samples
+    length = design.tokenizer.token_samples
     tokens = design.model.tokens + decisions + SPARE_TOKENS
-    last = len(samples) - tokens * length
-    if last < 0:
+    whole = [stream[: len(stream) // length * length] for stream in streams]
+    if all(len(stream) < tokens * length for stream in whole):
+        whole = [np.concatenate(whole)]
+    places = [(at, first) for at, stream in enumerate(whole) for first in range(len(stream) // length - tokens + 1)]
+    if not places:
         raise NetlistRunError(
-            f"{design.name}: the test streams have {len(samples) // length} tokens, gate-level activity needs {tokens}; "
+            f"{design.name}: the test streams have {len(whole[0]) // length} tokens, gate-level activity needs {tokens}; "
             "use a longer recording"
         )
-    starts = np.linspace(0, last, LANES).astype(int)
-    return [samples[start : start + tokens * length].astype(np.int64) for start in starts]
+    chosen = [places[at] for at in np.linspace(0, len(places) - 1, LANES).astype(int)]
+    stretches = [whole[at][first * length : (first + tokens) * length].astype(np.int64) for at, first in chosen]
+    given = len(_golden_rows(design, stretches))
+    return stretches, len({(at, first + later) for at, first in chosen for later in range(given)})
 
 
 def stream_ports(netlist: Netlist) -> tuple[StreamPorts, StreamPorts, StreamPorts]:
@@ -144,25 +150,31 @@ def _run_until(
 
 
 def compare_with_golden(
-    design: Design, parameters: IntegerParameters, stretches: list[np.ndarray], transfers: list[np.ndarray]
+    design: Design, parameters: IntegerParameters, stretches: list[np.ndarray], transfers: list[np.ndarray], windows: int
 ) -> list[dict]:
-    """Rows of exactness.json for readout and decision: every transfer of every lane against the golden model."""
+    """Rows of exactness.json for readout, decision and tlast: every transfer of every lane against the golden model.
+
+    `windows`: how many of the lanes' windows are distinct.
+    """
     shape = (len(_golden_rows(design, stretches)), design.model.outputs)
     class_bits = (design.model.outputs - 1).bit_length()
-    found: dict[str, list[np.ndarray]] = {"readout": [], "decision": []}
-    expected: dict[str, list[np.ndarray]] = {"readout": [], "decision": []}
+    found: dict[str, list[np.ndarray]] = {"readout": [], "decision": [], "tlast": []}
+    expected: dict[str, list[np.ndarray]] = {"readout": [], "decision": [], "tlast": []}
+    framing = np.tile(np.arange(shape[1]) == shape[1] - 1, (shape[0], 1)).astype(int)
     for stretch, values in zip(stretches, transfers, strict=True):
         golden = trace_samples(stretch, parameters)
         rows = values[: shape[0] * shape[1]].reshape(shape)
         data = rows & ((1 << READOUT_BITS) - 1)
         found["readout"].append(np.where(data >> (READOUT_BITS - 1), data - (1 << READOUT_BITS), data))
         found["decision"].append(rows[:, -1:] >> READOUT_BITS & ((1 << class_bits) - 1))
+        found["tlast"].append(rows >> (READOUT_BITS + class_bits) & 1)
+        expected["tlast"].append(framing)
         expected["readout"].append(golden["readout"])
         expected["decision"].append(golden["decision"].reshape(-1, 1))
-    return [_row(name, np.concatenate(expected[name]), np.concatenate(found[name])) for name in found]
+    return [_row(name, np.concatenate(expected[name]), np.concatenate(found[name]), windows) for name in found]
 
 
-def _row(name: str, expected: np.ndarray, found: np.ndarray) -> dict:
+def _row(name: str, expected: np.ndarray, found: np.ndarray, windows: int) -> dict:
     wrong = np.argwhere(expected != found)
     first = None
     if len(wrong):
@@ -172,7 +184,7 @@ def _row(name: str, expected: np.ndarray, found: np.ndarray) -> dict:
     return {
         "boundary": name,
         "pair": "netlist = golden",
-        "windows": len(expected),
+        "windows": windows,
         "values": int(expected.size),
         "mismatches": len(wrong),
         "first": first,
