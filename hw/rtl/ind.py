@@ -52,11 +52,11 @@ class Ind(wiring.Component):
             raise DesignError(
                 f"{design.name}: weights that are neither preloaded nor loadable never come; allow one of the two"
             )
-        self.design, self._loadable, self._taps = design, loadable, taps
+        self.design, self._taps = design, taps
         self.folding = folding = dict(folding) if folding is not None else fold(design)
         check_folding(design, folding)
         words = load_words(parameters, folding) if preloaded else {}
-        self.load_port = LoadPort(regions(design, folding), preloaded=preloaded)
+        self.load_port = LoadPort(regions(design, folding), preloaded=preloaded) if loadable else None
         self.tokenizer = Tokenizer(
             design.tokenizer, find_region(design, folding, "token_shift"), init=words.get("token_shift", ())
         )
@@ -104,8 +104,8 @@ class Ind(wiring.Component):
         for source, sink in pairwise(chain):
             wiring.connect(m, source.o, sink.i)
         self._connect_ports(m)
-        if self._loadable:
-            self._connect_load_port(m, chain)
+        if self.load_port is not None:
+            self._connect_load_port(m, self.load_port, chain)
         else:
             m.d.comb += self.loaded.eq(1)
         if self._taps:
@@ -125,8 +125,8 @@ class Ind(wiring.Component):
             decisions.ready.eq(self.m_axis_tready),
         ]
 
-    def _connect_load_port(self, m: Module, chain: list[wiring.Component]) -> None:
-        m.submodules.load_port = load = self.load_port
+    def _connect_load_port(self, m: Module, load: LoadPort, chain: list[wiring.Component]) -> None:
+        m.submodules.load_port = load
         for block in chain:
             if hasattr(block, "bus"):
                 wiring.connect(m, load.bus, block.bus)
