@@ -79,7 +79,7 @@ def test_the_bitstream_holds_the_decoder_that_is_simulated(monkeypatch: pytest.M
 def test_the_decoder_has_no_load_port_and_its_weights_from_the_start() -> None:
     decoder = prototype_decoder(FITTED, random_parameters(FITTED, seed=1))
     assert decoder.design == FITTED
-    assert not decoder._loadable
+    assert decoder.load_port is None
 
 
 def decoding_set(path: Path, decisions: int) -> Path:
