@@ -161,18 +161,18 @@ class QuantSpec:
 class HardwareSpec:
     """How the decoder is built.
 
-    cycles_per_decision: what each stage behind the tokenizer may take; hw.plan.folding picks multipliers for it. The
+    stage_cycles: what each stage behind the tokenizer may take; hw.plan.folding picks multipliers for it. The
     tokenizer's pace follows from its samples; stages work side by side, so decisions come at the pace of the slowest.
     """
 
     target: str
     clock_khz: int
-    cycles_per_decision: int
+    stage_cycles: int
     latency_budget_ms: float = 50.0
     backend: str = "amaranth"
 
     def __post_init__(self) -> None:
-        _positive(self, "clock_khz", "cycles_per_decision")
+        _positive(self, "clock_khz", "stage_cycles")
         _require(self.latency_budget_ms > 0, f"HardwareSpec: latency_budget_ms={self.latency_budget_ms} must be positive")
         _require(
             self.backend in BACKENDS, f"HardwareSpec: backend={self.backend!r} is unknown; use one of {', '.join(BACKENDS)}"
@@ -193,9 +193,9 @@ class Design:
         _require(self.name.isidentifier(), f"Design: name={self.name!r} must be letters, digits and underscores")
         cycles_available = self.hardware.clock_khz * self.tokenizer.token_ms
         _require(
-            cycles_available >= self.hardware.cycles_per_decision,
+            cycles_available >= self.hardware.stage_cycles,
             f"{self.name}: clock_khz={self.hardware.clock_khz} gives {cycles_available} cycles per decision, fewer than "
-            f"hardware.cycles_per_decision={self.hardware.cycles_per_decision}; raise the clock",
+            f"hardware.stage_cycles={self.hardware.stage_cycles}; raise the clock",
         )
 
     @property

@@ -185,4 +185,4 @@ async def decisions_come_within_the_cycle_budget(dut):
     intervals = [later - sooner for sooner, later in pairwise(decoder.decision_cycles)]
     dut._log.info("cycles per decision %s", intervals)
     dut._log.info("cycles from last sample to decision %s", decoder.decision_cycles[-1] - decoder.sample_cycles[-1])
-    assert max(intervals) <= design.hardware.cycles_per_decision
+    assert max(intervals) <= design.hardware.stage_cycles

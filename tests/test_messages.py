@@ -59,8 +59,7 @@ TOKENIZER, MODEL, QUANT, HARDWARE = IND_TINY.tokenizer, IND_TINY.model, IND_TINY
         (
             IND_TINY,
             {"hardware": replace(HARDWARE, clock_khz=10)},
-            "ind_tiny: clock_khz=10 gives 1600 cycles per decision, fewer than hardware.cycles_per_decision=2400; raise the "
-            "clock",
+            "ind_tiny: clock_khz=10 gives 1600 cycles per decision, fewer than hardware.stage_cycles=2400; raise the clock",
         ),
     ],
 )
@@ -195,8 +194,7 @@ def _earlier(design: str, *metrics: Metric) -> Callable[[Path], None]:
         (
             ["ind_tiny", "--clock-khz", "5"],
             _nothing,
-            "ind_tiny: clock_khz=5 gives 800 cycles per decision, fewer than hardware.cycles_per_decision=2400; raise the "
-            "clock",
+            "ind_tiny: clock_khz=5 gives 800 cycles per decision, fewer than hardware.stage_cycles=2400; raise the clock",
         ),
         (
             ["ind_tiny", "--target", "sky130"],

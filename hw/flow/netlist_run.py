@@ -137,7 +137,7 @@ def _run_until(
 
     NetlistRunError after ten times the cycles planned for the first decision.
     """
-    budget = 10 * design.hardware.cycles_per_decision * design.model.tokens
+    budget = 10 * design.hardware.stage_cycles * design.model.tokens
     spent = 0
     while simulator.moved(DECISIONS).min() < values:
         ran = simulator.run(CHUNK_CYCLES, until=(DECISIONS, values), sample_every=sample_every)

@@ -99,7 +99,7 @@ def budget_failures(design: Design, result: HarnessResult, latency: Latency) -> 
     if result.cycles_per_decision > available:
         found.append(
             f"{design.name}: {result.cycles_per_decision:.0f} cycles per decision, but {hardware.clock_khz} kHz gives "
-            f"{available}: it cannot keep up; raise the clock or lower hardware.cycles_per_decision"
+            f"{available}: it cannot keep up; raise the clock or lower hardware.stage_cycles"
         )
     if latency.max_cycles / hardware.clock_khz > hardware.latency_budget_ms:
         found.append(

@@ -22,7 +22,7 @@ class Folding:
 
 
 def fold(design: Design) -> dict[str, Folding]:
-    """The fewest multipliers per stage that keep `hardware.cycles_per_decision`; SIMD stays 1 unless PE alone is not enough.
+    """The fewest multipliers per stage that keep `hardware.stage_cycles`; SIMD stays 1 unless PE alone is not enough.
 
     Keys: every layer of designs.layer_table.linear_layers, and `block{i}_attention`, whose `pe` multipliers are shared by
     both of its phases. Raises DesignError, naming the stage, where no folding is fast enough.
@@ -35,25 +35,25 @@ def fold_linear(design: Design, layer: LinearLayer) -> Folding:
     """The smallest (simd, pe) that is legal for `layer` and fast enough."""
     candidates = [Folding(pe, simd) for simd in divisors(layer.inputs) for pe in divisors(layer.outputs)]
     legal = [folding for folding in candidates if word_bits(layer, folding) <= WORD_BITS_MAX]
-    budget = design.hardware.cycles_per_decision
+    budget = design.hardware.stage_cycles
     for folding in legal:
         if linear_cycles(layer, folding) <= budget:
             return folding
     best = min(linear_cycles(layer, folding) for folding in legal)
     raise DesignError(
-        f"{design.name}: {layer.name} needs at least {best} cycles, hardware.cycles_per_decision={budget}; raise it to {best}"
+        f"{design.name}: {layer.name} needs at least {best} cycles, hardware.stage_cycles={budget}; raise it to {best}"
     )
 
 
 def fold_attention(design: Design) -> Folding:
     """The smallest `pe` that divides embed_dim and is fast enough."""
-    dim, budget = design.model.embed_dim, design.hardware.cycles_per_decision
+    dim, budget = design.model.embed_dim, design.hardware.stage_cycles
     for pe in divisors(dim):
         if attention_cycles(design, Folding(pe)) <= budget:
             return Folding(pe)
     best = attention_cycles(design, Folding(dim))
     raise DesignError(
-        f"{design.name}: attention needs at least {best} cycles, hardware.cycles_per_decision={budget}; raise it to {best}"
+        f"{design.name}: attention needs at least {best} cycles, hardware.stage_cycles={budget}; raise it to {best}"
     )
 
 

@@ -105,7 +105,7 @@ def fit_to_board(design: Design, board: Board) -> Design:
             f"{board.bytes_per_s:g} bytes/s of {board.name}'s UART; use fewer channels"
         )
     cycles = board.clock_hz * tokenizer.token_ms // 1000 // 2
-    return replace(design, hardware=replace(design.hardware, clock_khz=board.clock_hz // 1000, cycles_per_decision=cycles))
+    return replace(design, hardware=replace(design.hardware, clock_khz=board.clock_hz // 1000, stage_cycles=cycles))
 
 
 def why_no_netlist(design: Design, board: Board) -> str:

@@ -17,7 +17,7 @@ IMPLANT = CATALOGUE["ind_int4"]
 
 
 def with_budget(design: Design, cycles: int) -> Design:
-    return replace(design, hardware=replace(design.hardware, cycles_per_decision=cycles))
+    return replace(design, hardware=replace(design.hardware, stage_cycles=cycles))
 
 
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.name)
@@ -26,7 +26,7 @@ def test_every_stage_of_a_named_design_keeps_its_budget(design: Design) -> None:
     check_folding(design, folding)
     cycles = plan_cycles(design, folding)
     pace = cycles.pop("tokenizer")  # has no multipliers to choose: samples set its pace
-    assert cycles[slowest(cycles)] <= design.hardware.cycles_per_decision
+    assert cycles[slowest(cycles)] <= design.hardware.stage_cycles
     assert pace <= design.hardware.clock_khz * design.tokenizer.token_ms
 
 
@@ -35,7 +35,7 @@ def test_no_layer_gets_more_outputs_side_by_side_than_it_needs(design: Design) -
     for layer in linear_layers(design):
         found = fold(design)[layer.name]
         slower = [Folding(pe, found.simd) for pe in divisors(layer.outputs) if pe < found.pe]
-        assert all(linear_cycles(layer, folding) > design.hardware.cycles_per_decision for folding in slower)
+        assert all(linear_cycles(layer, folding) > design.hardware.stage_cycles for folding in slower)
 
 
 def test_simd_is_used_only_where_outputs_alone_are_not_enough() -> None:
@@ -60,14 +60,14 @@ def test_the_planned_multipliers_of_the_implant() -> None:
 
 
 def test_a_budget_no_folding_can_keep_is_refused_with_the_number_that_works() -> None:
-    expected = "ind_int4: block0_expand needs at least 1280 cycles, hardware.cycles_per_decision=1279; raise it to 1280"
+    expected = "ind_int4: block0_expand needs at least 1280 cycles, hardware.stage_cycles=1279; raise it to 1280"
     with pytest.raises(DesignError, match=re.escape(expected)):
         fold(with_budget(IMPLANT, 1279))
     assert fold(with_budget(IMPLANT, 1280))["block0_expand"].multipliers == 16
 
 
 def test_attention_that_cannot_keep_the_budget_is_refused() -> None:
-    expected = "ind_int4: attention needs at least 640 cycles, hardware.cycles_per_decision=600; raise it to 640"
+    expected = "ind_int4: attention needs at least 640 cycles, hardware.stage_cycles=600; raise it to 640"
     with pytest.raises(DesignError, match=re.escape(expected)):
         fold_attention(with_budget(IMPLANT, 600))
 

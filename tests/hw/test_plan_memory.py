@@ -119,7 +119,7 @@ def test_a_frame_in_bytes() -> None:
             replace(
                 IMPLANT,
                 tokenizer=replace(IMPLANT.tokenizer, wavelets=65),
-                hardware=replace(IMPLANT.hardware, cycles_per_decision=5200),
+                hardware=replace(IMPLANT.hardware, stage_cycles=5200),
             ),
             "ind_int4: region 0 of the load port, token_shift, has 160 words of 65 bits; use at most 256 regions of at most "
             "65536 words of 64 bits",
