@@ -14,6 +14,7 @@ import typer
 
 from designs.catalogue import find_design
 from designs.decoding_set import DecodingSetError
+from designs.metric import Metric, MetricError, read_metrics
 from designs.schema import Design, DesignError
 from hw.flow.activity import Activity
 from hw.flow.artifact import Kind
@@ -41,7 +42,6 @@ from hw.power.netlist import NetlistError
 from hw.report.cards import cards
 from hw.report.compare import compare, of_steps
 from hw.report.exactness import ExactnessError
-from hw.report.metric import Metric, MetricError, read_metrics
 from hw.report.results import Results
 from hw.targets.board import find_board, fit_to_board, why_no_netlist
 from hw.targets.process import TargetError

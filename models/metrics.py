@@ -1,38 +1,9 @@
-"""How well a decoder decodes, and the flat list of metrics that every step leaves behind."""
+"""How well a decoder decodes: figures of merit on labels and targets."""
 
-import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, r2_score
-
-BETTER = ("higher", "lower", "none")
-
-
-class MetricError(ValueError):
-    """A number that is no result; one line."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number with its unit, its good direction, and where it comes from."""
-
-    name: str
-    value: float
-    unit: str
-    better: str
-    origin: str
-
-    def __post_init__(self) -> None:
-        if self.better not in BETTER:
-            raise MetricError(f"metric {self.name}: better={self.better!r}; use one of {', '.join(BETTER)}")
-        if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not math.isfinite(self.value):
-            raise MetricError(f"metric {self.name}: value={self.value!r} is not a finite number; nothing was measured")
-        if not self.origin:
-            raise MetricError(f"metric {self.name}: says not where it comes from; give its origin")
 
 
 def accuracy(label: np.ndarray, decided: np.ndarray) -> float:
@@ -63,10 +34,3 @@ def correlation(target: np.ndarray, found: np.ndarray) -> float:
     target, found = target - target.mean(axis=0), found - found.mean(axis=0)
     norm = np.sqrt((target**2).sum(axis=0) * (found**2).sum(axis=0))
     return float(np.mean(np.divide((target * found).sum(axis=0), norm, out=np.zeros(len(norm)), where=norm > 0)))
-
-
-def write_metrics(metrics: Sequence[Metric], path: Path) -> None:
-    """Write as JSON under a temporary name, then rename."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps([asdict(metric) for metric in metrics], indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)

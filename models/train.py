@@ -16,13 +16,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from designs.catalogue import find_design
 from designs.decoding_set import DecodingSet
 from designs.layer_table import macs_per_decision, parameters
+from designs.metric import Metric, MetricError, write_metrics
 from designs.schema import Design, DesignError
 from models.checkpoint import CheckpointError, save_checkpoint
 from models.datasets.catalogue import recording_for
 from models.emphasis import feature_gains, fold_gains, with_gains
 from models.fit import FitSettings, decide, fit
 from models.ind import Ind
-from models.metrics import Metric, MetricError, accuracy, macro_f1, write_metrics
+from models.metrics import accuracy, macro_f1
 from models.recording import RecordingError, RecordingWarning
 from models.standardise import Standardisation, fit_standardisation
 from models.window_tensors import WindowTensors, seen_tokens, stream_tokens, training_session_windows, window_tensors
@@ -150,7 +151,7 @@ def run(
     notes = {"source": str(found.source), "trained_on": trained.trained_on}
     save_checkpoint(out / CHECKPOINT, design, trained.model, trained.standardisation, **notes)
     metrics = measure(trained, found, design, time.monotonic() - begin)
-    write_metrics(metrics, out / METRICS)
+    write_metrics(out / METRICS, metrics)
     forget(out)
     return metrics
 

@@ -13,9 +13,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from designs.catalogue import find_design
 from designs.decoding_set import DecodingSet, DecodingSetError
+from designs.metric import Metric, MetricError, write_metrics
 from designs.schema import Design, DesignError
 from models.checkpoint import CheckpointError, load_checkpoint, save_tensors
-from models.metrics import Metric, accuracy, macro_f1, wilson_interval, write_metrics
+from models.metrics import accuracy, macro_f1, wilson_interval
 from models.train import CHECKPOINT, DECODING_SET, METRICS
 from quant.calibrate import calibrate, from_float
 from quant.check_export import check_export, golden_tokens
@@ -152,7 +153,7 @@ def run(design: Design, train: Path, out: Path, settings: QatSettings, progress:
     metrics.append(
         Metric("wall_s__quantize", time.monotonic() - begin, "s", "lower", f"quant.train_qat, torch {torch.__version__}")
     )
-    write_metrics(metrics, out / METRICS)
+    write_metrics(out / METRICS, metrics)
     return metrics
 
 
@@ -180,7 +181,7 @@ def command(
     try:
         with Progress(*columns, TextColumn("{task.fields[note]}"), TimeElapsedColumn(), console=console) as progress:
             metrics = run(find_design(design), train, out, settings, progress)
-    except (DesignError, DecodingSetError, CheckpointError, ParameterError, OSError) as error:
+    except (DesignError, DecodingSetError, CheckpointError, ParameterError, MetricError, OSError) as error:
         stop(str(error), 2)
     except ExportMismatch as error:
         stop(str(error), 1)

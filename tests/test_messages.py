@@ -1,6 +1,7 @@
 """Errors say who, what, and what to do. Their wording is part of what we offer, so it is tested."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,10 +14,10 @@ import pytest
 from designs.catalogue import find_design
 from designs.decoding_set import DecodingSet, DecodingSetError
 from designs.ind_tiny import IND_TINY
+from designs.metric import Metric, MetricError, read_metrics, write_metrics
 from designs.number_format import INT8, UINT8, IntFormat
 from designs.schema import Design, DesignError
 from hw.report.exactness import ExactnessError, read_exactness
-from hw.report.metric import Metric, MetricError, read_metrics, write_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKENIZER, MODEL, QUANT, HARDWARE = IND_TINY.tokenizer, IND_TINY.model, IND_TINY.quant, IND_TINY.hardware
@@ -111,8 +112,10 @@ METRIC = {"name": "power__total_uw", "value": 1.0, "unit": "uW", "better": "lowe
     ("change", "message"),
     [
         ({"better": "more"}, "metric power__total_uw: better='more' is unknown; use one of higher, lower, none"),
-        ({"value": float("nan")}, "metric power__total_uw: value=nan is not a finite number"),
-        ({"value": True}, "metric power__total_uw: value=True is not a finite number"),
+        ({"value": float("nan")}, "metric power__total_uw: value=nan is not a finite number; nothing was measured"),
+        ({"value": -math.inf}, "metric power__total_uw: value=-inf is not a finite number; nothing was measured"),
+        ({"value": True}, "metric power__total_uw: value=True is not a finite number; nothing was measured"),
+        ({"value": "1"}, "metric power__total_uw: value='1' is not a finite number; nothing was measured"),
         ({"origin": ""}, "metric power__total_uw: it has no origin; say which tool and which data it comes from"),
     ],
 )
@@ -120,6 +123,15 @@ def test_a_number_without_meaning_is_no_metric(change: dict, message: str) -> No
     with pytest.raises(MetricError) as caught:
         Metric(**(METRIC | change))
     assert str(caught.value) == message
+
+
+def test_metrics_are_a_flat_list_and_nothing_half_written_stays(tmp_path: Path) -> None:
+    metric = Metric("a", 1.5, "s", "lower", "here")
+    write_metrics(tmp_path / "metrics.json", [metric])
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found == [{"name": "a", "value": 1.5, "unit": "s", "better": "lower", "origin": "here"}]
+    assert read_metrics(tmp_path / "metrics.json") == (metric,)
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
 
 
 def test_a_metric_is_given_once(tmp_path: Path) -> None:

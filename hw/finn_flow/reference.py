@@ -1,7 +1,6 @@
 """FINN's reference graph against the golden model and Brevitas: `python -m hw.finn_flow.reference ind_tiny --qonnx F ...`."""
 
 import contextlib
-import json
 import sys
 import time
 import zipfile
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from designs.catalogue import find_design
+from designs.metric import Metric, write_metrics
 from designs.schema import Design, DesignError
 from hw.finn_flow import settings
 from quant.golden.exactness import compare, first_mismatch, layers_beyond_float32, trace_with_states, write_rows
@@ -88,17 +88,13 @@ def check(design: Design, parameters: IntegerParameters, brevitas: Trace, finn: 
     ]
 
 
-def write_metrics(rows: list[dict], origin: str, wall_s: float, path: Path) -> None:
-    """exact__windows, exact__mismatches and the time, in the flat form of every step."""
-    values = [
-        ("exact__windows", min(row["windows"] for row in rows), "count", "higher"),
-        ("exact__mismatches", sum(row["mismatches"] for row in rows), "count", "lower"),
-        ("wall_s__check", wall_s, "s", "lower"),
+def measure(rows: list[dict], origin: str, wall_s: float) -> list[Metric]:
+    """exact__windows, exact__mismatches and the time."""
+    return [
+        Metric("exact__windows", min(row["windows"] for row in rows), "count", "higher", origin),
+        Metric("exact__mismatches", sum(row["mismatches"] for row in rows), "count", "lower", origin),
+        Metric("wall_s__check", wall_s, "s", "lower", origin),
     ]
-    found = [dict(zip(("name", "value", "unit", "better"), value, strict=True)) | {"origin": origin} for value in values]
-    partial = path.with_suffix(".partial.json")
-    partial.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
 
 
 def run(design: Design, qonnx: Path, trace: Path, out: Path, windows: int | None, console: Console) -> list[dict]:
@@ -116,7 +112,7 @@ def run(design: Design, qonnx: Path, trace: Path, out: Path, windows: int | None
     write_rows(rows, out / EXACTNESS)
     boundaries = len({row["boundary"] for row in rows})
     origin = f"brevitas = golden = FINN's streamlined graph (execute_onnx), {boundaries} boundaries, {trace.name}"
-    write_metrics(rows, origin, time.monotonic() - begin, out / METRICS)
+    write_metrics(out / METRICS, measure(rows, origin, time.monotonic() - begin))
     return rows
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from designs.decoding_set import DecodingSet
+from designs.metric import Metric
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.block_names import block_of
@@ -22,7 +23,6 @@ from hw.power.glitches import glitch_factors, logic_nets
 from hw.power.netlist import NetlistError, read_netlist
 from hw.power.sdf import delay_arrays, read_sdf
 from hw.power.simulation_tables import Tables, build_tables
-from hw.report.metric import Metric
 from hw.rtl.emit import TOP
 from hw.targets.process import Process
 from quant.golden.read_qonnx import read_qonnx

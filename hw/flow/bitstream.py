@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from designs.metric import Metric
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.step import CheckFailed, Result, Step, WrongInput, say
 from hw.flow.tool import Tool, ToolError, run_tool
 from hw.flow.tools import YOSYS
-from hw.report.metric import Metric
 from hw.targets.board import Board, Prototype, find_board, fit_to_board
 from quant.golden.read_qonnx import read_qonnx
 

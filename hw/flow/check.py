@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from designs.metric import read_metrics
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.exact import require_exact
 from hw.flow.quantize import QONNX
 from hw.flow.step import Result, Step, say
 from hw.flow.tool import Tool, ToolError, run_module
-from hw.report.metric import read_metrics
 
 FINN = Tool("finn", "the Python package finn-plus", at_least="1.6.1", distribution="finn-plus")
 

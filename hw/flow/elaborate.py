@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from designs.metric import Metric
 from designs.schema import Design
 from hw.flow.artifact import SOURCE_LIST, Files, Kind
 from hw.flow.step import Result, Step, say
@@ -9,7 +10,6 @@ from hw.flow.tool import Tool, ToolError
 from hw.flow.tools import YOSYS
 from hw.plan.folding import fold
 from hw.plan.memory import load_frames
-from hw.report.metric import Metric
 from hw.rtl.emit import EmitError, emit
 from quant.golden.parameters import IntegerParameters
 from quant.golden.read_qonnx import read_qonnx

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from designs.metric import Metric
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind, verilog_files
 from hw.flow.step import CheckFailed, Result, Step, say
 from hw.flow.tool import LAST_LINES, LOG, ToolError, run_tool
 from hw.flow.tools import VERILATOR
-from hw.report.metric import Metric
 from hw.rtl.emit import TOP
 from rtl_sim.verilator import verilator_environment, verilator_root
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from designs.metric import Metric
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.block_names import block_of
@@ -19,7 +20,6 @@ from hw.power.engine import KINDS, SLEW_NS, Conditions, PowerEngine
 from hw.power.glitches import factor_by_net, logic_nets
 from hw.power.netlist import read_netlist
 from hw.power.wire_load import clock_tree_pf
-from hw.report.metric import Metric
 from hw.rtl.emit import TOP
 from hw.targets.process import HEADLINE_CORNER, Process
 

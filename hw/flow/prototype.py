@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from designs.decoding_set import DecodingSet
+from designs.metric import Metric
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.exact import require_exact
@@ -14,7 +15,6 @@ from hw.flow.simulate import budget_failures, require_all, simulation_metrics, w
 from hw.flow.step import Result, Step, say
 from hw.flow.tool import ToolError
 from hw.flow.tools import VERILATOR, YOSYS
-from hw.report.metric import Metric
 from hw.rtl.emit import TOP, EmitError, emit_component
 from hw.targets.board import find_board, fit_to_board, prototype_decoder, why_no_netlist
 from quant.golden.read_qonnx import read_qonnx

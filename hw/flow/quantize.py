@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from designs.metric import Metric, read_metrics
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.step import Result, Step, say
 from hw.flow.tool import Tool, run_module
 from hw.flow.train import TORCH
-from hw.report.metric import Metric, read_metrics
 
 BREVITAS = Tool("brevitas", "the Python package brevitas", at_least="0.13", distribution="brevitas")
 QONNX = Tool("qonnx", "the Python package qonnx", at_least="1.0", distribution="qonnx")

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from designs.decoding_set import DecodingSet
+from designs.metric import Metric, read_metrics
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.step import Result, Step, say
 from hw.report.content import Decoded, page
 from hw.report.exactness import Row, read_exactness
-from hw.report.metric import Metric, read_metrics
 from hw.report.results import Results
 from hw.targets.choose import find_process
 

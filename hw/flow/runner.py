@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from designs.metric import Metric, read_metrics, write_metrics
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind, hash_path, hash_text
 from hw.flow.display import Display
@@ -23,7 +24,6 @@ from hw.flow.peak_memory import PeakMemory
 from hw.flow.sources import source_hash
 from hw.flow.step import CheckFailed, Result, Step, WrongInput, listen
 from hw.flow.tool import ToolError
-from hw.report.metric import Metric, read_metrics, write_metrics
 
 RECORD = "step.json"
 METRICS = "metrics.json"

@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 from designs.decoding_set import DecodingSet
+from designs.metric import Metric
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind, verilog_files
 from hw.flow.exact import require_exact
 from hw.flow.step import CheckFailed, Result, Step, say
 from hw.flow.tool import ToolError
 from hw.flow.tools import COMPILER, MAKE, VERILATOR
-from hw.report.metric import Metric
 from quant.golden.read_qonnx import read_qonnx
 from rtl_sim.harness import HarnessError, HarnessResult, Latency, measure_latency, simulate
 from rtl_sim.verilator import VerilatorError

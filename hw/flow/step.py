@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from designs.metric import Metric
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.tool import Tool, WrongInput
-from hw.report.metric import Metric
 
 __all__ = ["CheckFailed", "Result", "Step", "WrongInput", "listen", "say"]
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from string import Template
 
+from designs.metric import Metric
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind, verilog_files
 from hw.flow.block_names import block_of
@@ -14,7 +15,6 @@ from hw.flow.step import Result, Step, say
 from hw.flow.tool import ToolError, run_tool
 from hw.flow.tools import YOSYS
 from hw.power.netlist import Netlist, NetlistError, read_netlist
-from hw.report.metric import Metric
 from hw.rtl.emit import TOP
 from hw.targets.memory_tiling import Tiling, choose_tiling
 from hw.targets.memory_wrapper import MemoryCell, find_memories, macro_stub, memory_rule

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import Template
 
+from designs.metric import Metric
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.libraries import liberty_inputs, library_files, net_wires_pf, process_for, read_cells, used_macros
@@ -14,7 +15,6 @@ from hw.flow.tool import Tool, ToolError, run_tool
 from hw.power.netlist import Netlist, read_netlist
 from hw.power.netlist_verilog import write_verilog
 from hw.power.simulation_tables import build_tables
-from hw.report.metric import Metric
 from hw.report.opensta import TimingError, read_slacks
 from hw.rtl.emit import TOP
 from hw.targets.process import Process

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from designs.metric import read_metrics
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.step import Result, Step, WrongInput, say
 from hw.flow.tool import Tool, run_module
-from hw.report.metric import read_metrics
 
 TORCH = Tool("torch", "the Python package torch", at_least="2.6", distribution="torch")
 

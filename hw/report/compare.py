@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hw.report.metric import Metric
+from designs.metric import Metric
 
 
 @dataclass(frozen=True)

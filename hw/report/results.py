@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hw.report.metric import Metric
+from designs.metric import Metric
 
 LEVELS = ("low", "mid", "high")
 """Power without wires and glitches, with glitches, with both; the last is the headline."""

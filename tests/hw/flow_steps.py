@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from designs.metric import Metric
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.display import Display
 from hw.flow.step import Result, Step
-from hw.report.metric import Metric
 
 ran: list[str] = []
 """Names of the steps that really ran, in order."""

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from designs.ind_tiny import IND_TINY
+from designs.metric import read_metrics
 from designs.schema import Design
 from hw.flow.artifact import Kind
 from hw.flow.runner import FlowError, Made, NoSpace, check_flow, run_flow
 from hw.flow.step import CheckFailed, Step, WrongInput, say
 from hw.flow.tool import ToolError, run_tool
-from hw.report.metric import read_metrics
 from tests.hw.flow_steps import Export, Measure, Resuming, quiet_display, ran
 
 

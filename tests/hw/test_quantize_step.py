@@ -1,9 +1,9 @@
 """Integers that decode clearly worse than float are a failed check of the build."""
 
+from designs.metric import Metric
 from hw.build import silicon_flow
 from hw.flow.quantize import Quantize, accuracy_lost
 from hw.flow.train import Train
-from hw.report.metric import Metric
 
 
 def measured(before: float, after: float) -> tuple[Metric, ...]:

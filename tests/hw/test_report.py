@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from designs.ind_tiny import IND_TINY
+from designs.metric import Metric
 from hw.flow.artifact import Kind
 from hw.flow.exact import require_exact
 from hw.flow.report import exactness_metrics
@@ -14,7 +15,6 @@ from hw.flow.step import CheckFailed
 from hw.report.compare import compare, of_steps
 from hw.report.content import page
 from hw.report.exactness import Row, read_exactness
-from hw.report.metric import Metric
 from hw.report.results import Results
 from hw.report.table import Table, number
 

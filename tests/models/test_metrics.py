@@ -1,12 +1,9 @@
-"""Figures of merit on cases worked out by hand, and the file they go into."""
-
-import json
-import re
+"""Figures of merit on cases worked out by hand."""
 
 import numpy as np
 import pytest
 
-from models.metrics import Metric, MetricError, accuracy, correlation, macro_f1, r2, wilson_interval, write_metrics
+from models.metrics import accuracy, correlation, macro_f1, r2, wilson_interval
 
 
 def test_accuracy_and_macro_f1():
@@ -21,31 +18,6 @@ def test_r2_and_correlation_are_means_over_outputs():
     assert r2(target, found) == pytest.approx(0.5)
     assert correlation(target, found) == pytest.approx(0.5)
     assert correlation(target, -target) == pytest.approx(-1)
-
-
-def test_metrics_are_a_flat_list_and_nothing_half_written_stays(tmp_path):
-    write_metrics([Metric("a", 1.5, "s", "lower", "here")], tmp_path / "metrics.json")
-    found = json.loads((tmp_path / "metrics.json").read_text())
-    assert found == [{"name": "a", "value": 1.5, "unit": "s", "better": "lower", "origin": "here"}]
-    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
-
-
-@pytest.mark.parametrize(
-    ("better", "origin", "message"),
-    [
-        ("more", "here", "metric a: better='more'; use one of higher, lower, none"),
-        ("lower", "", "metric a: says not where it comes from; give its origin"),
-    ],
-)
-def test_a_metric_without_direction_or_origin_is_refused(better, origin, message):
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        Metric("a", 1.0, "s", better, origin)
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -np.inf, True, "1"])
-def test_a_metric_that_is_no_finite_number_is_refused(value):
-    with pytest.raises(MetricError, match=rf"^metric a: value={re.escape(repr(value))} is not a finite number; nothing was"):
-        Metric("a", value, "s", "lower", "here")
 
 
 def test_wilson_interval_holds_the_share_and_narrows_with_windows():

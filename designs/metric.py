@@ -15,7 +15,7 @@ class MetricError(ValueError):
 
 @dataclass(frozen=True)
 class Metric:
-    """`name` as in "power__total_uw"; `unit` "" for plain counts and shares; `origin`: tool, corner, activity, recording."""
+    """`name` as in "power__total_uw"; `unit` "count", "share" or "" for plain numbers; `origin`: tool, corner, recording."""
 
     name: str
     value: float
@@ -27,7 +27,7 @@ class Metric:
         if self.better not in BETTER:
             raise MetricError(f"metric {self.name}: better={self.better!r} is unknown; use one of {', '.join(BETTER)}")
         if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not math.isfinite(self.value):
-            raise MetricError(f"metric {self.name}: value={self.value!r} is not a finite number")
+            raise MetricError(f"metric {self.name}: value={self.value!r} is not a finite number; nothing was measured")
         if not self.origin:
             raise MetricError(f"metric {self.name}: it has no origin; say which tool and which data it comes from")
 
@@ -39,15 +39,15 @@ def write_metrics(path: Path, metrics: Iterable[Metric]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise MetricError(f"{path.name}: metric {twice[0]} is given twice")
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(rows, indent=1) + "\n")
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     partial.replace(path)
 
 
 def read_metrics(path: Path) -> tuple[Metric, ...]:
     """Read a metrics.json. Raises MetricError with one line for anything else."""
     try:
-        rows = json.loads(path.read_text())
+        rows = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(rows, list):
             raise TypeError("not a list")
         return tuple(Metric(**{key: row[key] for key in ("name", "value", "unit", "better", "origin")}) for row in rows)
