@@ -41,10 +41,10 @@ from hw.power.liberty import LibertyError
 from hw.power.netlist import NetlistError
 from hw.report.cards import cards
 from hw.report.compare import compare, of_steps
-from hw.report.exactness import ExactnessError
 from hw.report.results import Results
 from hw.targets.board import find_board, fit_to_board, why_no_netlist
 from hw.targets.process import TargetError
+from quant.golden.exactness import ExactnessError
 from quant.golden.parameters import ParameterError
 
 GOOD, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130

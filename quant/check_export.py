@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from designs.decoding_set import DecodingSet
-from quant.golden.exactness import compare, trace_with_states
+from quant.golden.exactness import Row, compare, trace_with_states
 from quant.golden.parameters import IntegerParameters
 from quant.golden.pool import tokenize
 from quant.golden.trace import Trace
@@ -44,7 +44,7 @@ def golden_tokens(found: DecodingSet, parameters: IntegerParameters) -> np.ndarr
 
 def check_export(
     model: QuantInd, parameters: IntegerParameters, tokens: np.ndarray, golden: np.ndarray | None = None
-) -> tuple[list[dict], Trace, Trace]:
+) -> tuple[list[Row], Trace, Trace]:
     """(rows of exactness.json, Brevitas' trace, the golden model's trace).
 
     tokens, golden int [windows, tokens, features]: the windows that Brevitas gets, and the same from `golden_tokens`, or

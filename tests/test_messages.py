@@ -17,7 +17,7 @@ from designs.ind_tiny import IND_TINY
 from designs.metric import Metric, MetricError, read_metrics, write_metrics
 from designs.number_format import INT8, UINT8, IntFormat
 from designs.schema import Design, DesignError
-from hw.report.exactness import ExactnessError, read_exactness
+from quant.golden.exactness import ExactnessError, read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKENIZER, MODEL, QUANT, HARDWARE = IND_TINY.tokenizer, IND_TINY.model, IND_TINY.quant, IND_TINY.hardware
@@ -155,14 +155,19 @@ ROW = {"boundary": "pool", "pair": "RTL = golden", "windows": 2, "values": 16, "
 
 @pytest.mark.parametrize(
     "rows",
-    [[], [ROW | {"values": 0}], [ROW | {"mismatches": 1}], [{"boundary": "pool"}]],
+    [
+        [],
+        [ROW | {"values": 0}],
+        [ROW | {"first": {"window": 0, "index": [0], "expected": 1, "found": 2}}],
+        [{"boundary": "pool"}],
+    ],
     ids=["none", "empty", "first", "part"],
 )
 def test_a_comparison_of_nothing_has_not_passed(tmp_path: Path, rows: list) -> None:
     path = tmp_path / "exactness.json"
     path.write_text(json.dumps({"rows": rows}))
     with pytest.raises(ExactnessError, match=r"exactness\.json: (not a readable|compares nothing)"):
-        read_exactness(path)
+        read_rows(path)
 
 
 def run_build(*arguments: str, cwd: Path = ROOT) -> tuple[int, list[str]]:

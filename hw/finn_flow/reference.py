@@ -17,7 +17,7 @@ from designs.catalogue import find_design
 from designs.metric import Metric, write_metrics
 from designs.schema import Design, DesignError
 from hw.finn_flow import settings
-from quant.golden.exactness import compare, first_mismatch, layers_beyond_float32, trace_with_states, write_rows
+from quant.golden.exactness import Row, compare, first_mismatch, layers_beyond_float32, trace_with_states, write_rows
 from quant.golden.parameters import IntegerParameters, ParameterError
 from quant.golden.read_qonnx import read_qonnx
 from quant.golden.trace import Trace
@@ -73,7 +73,7 @@ def finn_trace(qonnx: Path, tokens: np.ndarray, folder: Path, console: Console) 
     return found
 
 
-def check(design: Design, parameters: IntegerParameters, brevitas: Trace, finn: Trace) -> list[dict]:
+def check(design: Design, parameters: IntegerParameters, brevitas: Trace, finn: Trace) -> list[Row]:
     """All rows of exactness.json: three pairs at every boundary behind `tokens`, KV states included.
 
     All three get the same tokens here, so those are no finding: quant.train_qat compares them with the golden tokenizer's, from
@@ -88,16 +88,16 @@ def check(design: Design, parameters: IntegerParameters, brevitas: Trace, finn: 
     ]
 
 
-def measure(rows: list[dict], origin: str, wall_s: float) -> list[Metric]:
+def measure(rows: list[Row], origin: str, wall_s: float) -> list[Metric]:
     """exact__windows, exact__mismatches and the time."""
     return [
-        Metric("exact__windows", min(row["windows"] for row in rows), "count", "higher", origin),
-        Metric("exact__mismatches", sum(row["mismatches"] for row in rows), "count", "lower", origin),
+        Metric("exact__windows", min(row.windows for row in rows), "count", "higher", origin),
+        Metric("exact__mismatches", sum(row.mismatches for row in rows), "count", "lower", origin),
         Metric("wall_s__check", wall_s, "s", "lower", origin),
     ]
 
 
-def run(design: Design, qonnx: Path, trace: Path, out: Path, windows: int | None, console: Console) -> list[dict]:
+def run(design: Design, qonnx: Path, trace: Path, out: Path, windows: int | None, console: Console) -> list[Row]:
     """Everything the command does; returns the rows."""
     begin = time.monotonic()
     parameters = read_qonnx(qonnx, design)
@@ -110,7 +110,7 @@ def run(design: Design, qonnx: Path, trace: Path, out: Path, windows: int | None
         finn = finn_trace(qonnx, brevitas["tokens"], out, console)
     rows = check(design, parameters, brevitas, finn)
     write_rows(rows, out / EXACTNESS)
-    boundaries = len({row["boundary"] for row in rows})
+    boundaries = len({row.boundary for row in rows})
     origin = f"brevitas = golden = FINN's streamlined graph (execute_onnx), {boundaries} boundaries, {trace.name}"
     write_metrics(out / METRICS, measure(rows, origin, time.monotonic() - begin))
     return rows
@@ -146,11 +146,9 @@ def command(
     line = first_mismatch(rows)
     if line:
         stop(f"{design}: {line}", 1)
-    for pair in dict.fromkeys(row["pair"] for row in rows):
-        of_pair = [row for row in rows if row["pair"] == pair]
-        print(
-            f"{pair:20} {of_pair[0]['windows']} windows, {len(of_pair)} boundaries, {sum(r['values'] for r in of_pair)} values"
-        )
+    for pair in dict.fromkeys(row.pair for row in rows):
+        of_pair = [row for row in rows if row.pair == pair]
+        print(f"{pair:20} {of_pair[0].windows} windows, {len(of_pair)} boundaries, {sum(row.values for row in of_pair)} values")
 
 
 if __name__ == "__main__":

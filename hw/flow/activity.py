@@ -25,6 +25,7 @@ from hw.power.sdf import delay_arrays, read_sdf
 from hw.power.simulation_tables import Tables, build_tables
 from hw.rtl.emit import TOP
 from hw.targets.process import Process
+from quant.golden.exactness import write_rows
 from quant.golden.read_qonnx import read_qonnx
 
 COMPILER = Tool("cc", "the Debian package gcc", version_command=("--version",))
@@ -72,13 +73,13 @@ class Activity(Step):
             raise CheckFailed(str(error)) from error
         exactness = folder / "exactness.json"
         rows = compare_with_golden(design, parameters, stretches, run.transfers, windows)
-        exactness.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+        write_rows(rows, exactness)
         require_exact(design, exactness)
         made = write_activity(
             folder / "activity", design, tables, run, _factors(simulator, tables, cells, process), str(found.source)
         )
         origin = f"gate level, {LANES} stretches of the test streams of {found.source}"
-        compared = rows[0]["values"] // design.model.outputs
+        compared = rows[0].values // design.model.outputs
         metrics = (
             Metric("netlist__distinct_windows", windows, "", "higher", f"{origin}, of {compared} decisions compared"),
             Metric("netlist__cycles_per_decision", round(run.active.cycles / run.counted, 1), "cycles", "lower", origin),

@@ -1,7 +1,7 @@
 """Real samples through the gate-level decoder: 64 stretches side by side, decisions checked, toggles counted."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,9 +9,11 @@ from designs.schema import Design
 from hw.power.gate_simulator import LANES, Counts, GateSimulator, StreamPorts
 from hw.power.netlist import Netlist
 from hw.power.simulation_tables import Tables
+from quant.golden.exactness import Row, compare
 from quant.golden.parameters import IntegerParameters
 from quant.golden.trace import trace_samples
 
+PAIR = "netlist = golden"
 RESET_CYCLES = 8
 SPARE_TOKENS = 8
 """Fed behind the counted decisions: the tokenizer runs ahead of the decision by the depth of the pipeline, and must stay busy
@@ -151,7 +153,7 @@ def _run_until(
 
 def compare_with_golden(
     design: Design, parameters: IntegerParameters, stretches: list[np.ndarray], transfers: list[np.ndarray], windows: int
-) -> list[dict]:
+) -> list[Row]:
     """Rows of exactness.json for readout, decision and tlast: every transfer of every lane against the golden model.
 
     `windows`: how many of the lanes' windows are distinct.
@@ -171,21 +173,5 @@ def compare_with_golden(
         expected["tlast"].append(framing)
         expected["readout"].append(golden["readout"])
         expected["decision"].append(golden["decision"].reshape(-1, 1))
-    return [_row(name, np.concatenate(expected[name]), np.concatenate(found[name]), windows) for name in found]
-
-
-def _row(name: str, expected: np.ndarray, found: np.ndarray, windows: int) -> dict:
-    wrong = np.argwhere(expected != found)
-    first = None
-    if len(wrong):
-        window, *index = wrong[0].tolist()
-        place = tuple(wrong[0])
-        first = {"window": window, "index": index, "expected": int(expected[place]), "found": int(found[place])}
-    return {
-        "boundary": name,
-        "pair": "netlist = golden",
-        "windows": windows,
-        "values": int(expected.size),
-        "mismatches": len(wrong),
-        "first": first,
-    }
+    joined = ({name: np.concatenate(parts) for name, parts in trace.items()} for trace in (expected, found))
+    return [replace(row, windows=windows) for row in compare(PAIR, *joined)]

@@ -11,9 +11,9 @@ from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.step import Result, Step, say
 from hw.report.content import Decoded, page
-from hw.report.exactness import Row, read_exactness
 from hw.report.results import Results
 from hw.targets.choose import find_process
+from quant.golden.exactness import Row, read_rows
 
 EXACT = (Kind.EXACT_REFERENCE, Kind.EXACT_RTL, Kind.EXACT_NETLIST)
 SAMPLED = (Kind.EXACT_NETLIST,)
@@ -31,7 +31,7 @@ class Report(Step):
 
     def run(self, design: Design, files: Files, folder: Path) -> Result:
         say("collecting")
-        rows = {kind: read_exactness(files[kind]) for kind in EXACT if kind in files}
+        rows = {kind: read_rows(files[kind]) for kind in EXACT if kind in files}
         exact = exactness_metrics(rows)
         results = Results((*read_metrics(files[Kind.METRICS]), *exact))
         every_row = [row for kind in rows for row in rows[kind]]

@@ -1,6 +1,5 @@
 """Simulate: the whole test set through the Verilated decoder, every integer at every boundary against the golden model."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from hw.flow.exact import require_exact
 from hw.flow.step import CheckFailed, Result, Step, say
 from hw.flow.tool import ToolError
 from hw.flow.tools import COMPILER, MAKE, VERILATOR
+from quant.golden.exactness import Mismatch, Row, write_rows
 from quant.golden.read_qonnx import read_qonnx
-from rtl_sim.harness import HarnessError, HarnessResult, Latency, measure_latency, simulate
+from rtl_sim.harness import BoundaryResult, HarnessError, HarnessResult, Latency, measure_latency, simulate
 from rtl_sim.verilator import VerilatorError
 
 PAIR = "RTL = golden"
@@ -45,7 +45,8 @@ class Simulate(Step):
                 load=load,
                 progress=lambda done, total: say(f"segment {done} of {total}"),
             )
-            exactness = write_rows(result, PAIR, folder / "exactness.json")
+            exactness = folder / "exactness.json"
+            write_rows(exactness_rows(result, PAIR), exactness)
             require_exact(design, exactness)
             require_all(design, result, "RTL")
             say("latency at the real-time rate")
@@ -60,27 +61,17 @@ class Simulate(Step):
         return Result({Kind.EXACT_RTL: exactness}, simulation_metrics(design, result, latency, origin), failures)
 
 
-def write_rows(result: HarnessResult, pair: str, path: Path) -> Path:
-    """exactness.json of a run of the harness; returns `path`."""
-    rows = [
-        {
-            "boundary": boundary.name,
-            "pair": pair,
-            "windows": result.windows,
-            "values": boundary.values,
-            "mismatches": boundary.mismatches,
-            "first": boundary.first
-            and {
-                "window": boundary.first.window,
-                "index": list(boundary.first.index),
-                "expected": boundary.first.expected,
-                "found": boundary.first.found,
-            },
-        }
+def exactness_rows(result: HarnessResult, pair: str) -> list[Row]:
+    """What the harness compared, boundary by boundary; `pair`: what with what."""
+    return [
+        Row(boundary.name, pair, result.windows, boundary.values, boundary.mismatches, _first(boundary))
         for boundary in result.boundaries
     ]
-    path.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
-    return path
+
+
+def _first(boundary: BoundaryResult) -> Mismatch | None:
+    first = boundary.first
+    return Mismatch(first.window, first.index, first.expected, first.found) if first else None
 
 
 def require_all(design: Design, result: HarnessResult, what: str) -> None:

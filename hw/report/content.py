@@ -9,10 +9,10 @@ from designs.layer_table import linear_layers
 from designs.schema import Design
 from hw.report import plots
 from hw.report.cards import cards
-from hw.report.exactness import Row, matrix
 from hw.report.page import Page, Picture, Section
 from hw.report.results import LEVELS, Results
 from hw.report.table import Table, number, percent
+from quant.golden.exactness import Row
 
 TOTALS = ("total", "leakage", "idle")
 BESIDE_POWER = ("energy_per_decision_nj", "power_density_mw_per_mm2", "tissue_heating_degc", "glitch__factor")
@@ -107,7 +107,8 @@ def _decoding(results: Results, decoded: Decoded | None) -> Section | None:
 def _exactness(rows: Sequence[Row]) -> Section | None:
     if not rows:
         return None
-    boundaries, pairs, cells = matrix(rows)
+    boundaries, pairs = (tuple(dict.fromkeys(getattr(row, name) for row in rows)) for name in ("boundary", "pair"))
+    cells = {(row.boundary, row.pair): row for row in rows}
     body, marks = [], {}
     for place, boundary in enumerate(boundaries):
         line = [boundary]

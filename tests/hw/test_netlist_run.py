@@ -57,7 +57,7 @@ def test_every_transfer_is_compared_with_its_framing(wrong: str) -> None:
         window, index, bit = flipped[wrong]
         rows[window, index] ^= 1 << bit
     found = compare_with_golden(IND_TINY, parameters, [stretch], [rows.reshape(-1)], 3)
-    assert {row["boundary"]: row["mismatches"] for row in found} == {
+    assert {row.boundary: row.mismatches for row in found} == {
         name: int(name == wrong) for name in ("readout", "decision", "tlast")
     }
-    assert all(row["windows"] == 3 for row in found)
+    assert all(row.windows == 3 for row in found)

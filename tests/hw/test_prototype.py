@@ -17,8 +17,8 @@ from hw.flow.prototype import PrototypeSimulation, enough_streams
 from hw.flow.runner import check_flow
 from hw.flow.step import CheckFailed
 from hw.flow.train import Train
-from hw.report.exactness import read_exactness
 from hw.targets.board import BOARDS, Prototype, fit_to_board, prototype_decoder, why_no_netlist
+from quant.golden.exactness import read_rows
 from quant.golden.parameters import IntegerParameters
 from rtl_sim.random_parameters import random_parameters, random_samples
 
@@ -126,7 +126,7 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[IntegerPa
 
 @pytest.mark.verilator
 def test_every_boundary_of_the_decoder_equals_the_golden_model(step: Callable[[IntegerParameters], Path]) -> None:
-    rows = read_exactness(step(random_parameters(FITTED, seed=5)) / "exactness.json")
+    rows = read_rows(step(random_parameters(FITTED, seed=5)) / "exactness.json")
     assert {row.pair for row in rows} == {"prototype RTL = golden"}
     assert {"tokens", "embed", "readout", "decision", "m_axis"} <= {row.boundary for row in rows}
     assert all(row.windows == 6 and row.mismatches == 0 for row in rows)

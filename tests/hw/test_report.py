@@ -14,9 +14,9 @@ from hw.flow.report import exactness_metrics
 from hw.flow.step import CheckFailed
 from hw.report.compare import compare, of_steps
 from hw.report.content import page
-from hw.report.exactness import Row, read_exactness
 from hw.report.results import Results
 from hw.report.table import Table, number
+from quant.golden.exactness import Mismatch, Row, read_rows, write_rows
 
 GOOD = {"boundary": "pool", "pair": "RTL = golden", "windows": 240, "values": 1920, "mismatches": 0, "first": None}
 BAD = GOOD | {
@@ -38,6 +38,23 @@ def test_one_differing_integer_ends_the_build_and_is_named(tmp_path: Path) -> No
     )
 
 
+def test_values_that_never_came_end_the_build_too(tmp_path: Path) -> None:
+    path = tmp_path / "exactness.json"
+    write_rows([Row("pool", "RTL = golden", 3, 24, 8, None)], path)
+    with pytest.raises(CheckFailed) as caught:
+        require_exact(IND_TINY, path)
+    assert str(caught.value) == (
+        "ind_tiny: RTL = golden does not hold at pool: 8 values are missing or too many (8 of 24 values differ at 1 boundaries)"
+    )
+
+
+def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
+    rows = (Row("pool", "a = b", 3, 24, 0, None), Row("embed", "a = b", 3, 96, 2, Mismatch(1, (2, 3), -4, 5)))
+    write_rows(rows, tmp_path / "exactness.json")
+    assert read_rows(tmp_path / "exactness.json") == rows
+    assert [path.name for path in tmp_path.iterdir()] == ["exactness.json"]
+
+
 def test_equal_integers_pass(tmp_path: Path) -> None:
     path = tmp_path / "exactness.json"
     path.write_text(json.dumps({"rows": [GOOD]}))
@@ -47,7 +64,7 @@ def test_equal_integers_pass(tmp_path: Path) -> None:
 def test_windows_are_the_least_of_the_full_comparisons_and_mismatches_the_sum_of_all(tmp_path: Path) -> None:
     path = tmp_path / "exactness.json"
     path.write_text(json.dumps({"rows": [GOOD | {"windows": 200}, GOOD, BAD]}))
-    rows = read_exactness(path)
+    rows = read_rows(path)
     found = exactness_metrics({Kind.EXACT_RTL: rows, Kind.EXACT_NETLIST: rows[1:2]})
     assert {metric.name: metric.value for metric in found} == {
         "exact__windows": 200,

@@ -30,7 +30,7 @@ def test_every_boundary_of_hundreds_of_windows_is_equal(exported):
     decoder, parameters = exported
     rows, traced, golden = check_export(decoder, parameters, windows(decoder.design, 400, seed=5))
     assert first_mismatch(rows) is None
-    assert {stream.name for stream in streams(decoder.design)} <= {row["boundary"] for row in rows}
+    assert {stream.name for stream in streams(decoder.design)} <= {row.boundary for row in rows}
     assert "block0_state" in golden
     for stream in streams(decoder.design):
         assert traced[stream.name].min() >= stream.format.min and traced[stream.name].max() <= stream.format.max
