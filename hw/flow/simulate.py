@@ -11,12 +11,16 @@ from hw.flow.exact import require_exact
 from hw.flow.step import CheckFailed, Result, Step, say
 from hw.flow.tool import ToolError
 from hw.flow.tools import COMPILER, MAKE, VERILATOR
+from hw.plan.cycles import tokenizer_cycles
 from quant.golden.exactness import Mismatch, Row, write_rows
 from quant.golden.read_qonnx import read_qonnx
 from rtl_sim.harness import BoundaryResult, HarnessError, HarnessResult, Latency, measure_latency, simulate
 from rtl_sim.verilator import VerilatorError
 
 PAIR = "RTL = golden"
+LATENCY_DECISIONS = 10
+"""Seconds of simulation at the clock of an implant. No timing depends on values; decisions differ in the phase of the
+tokenizer's octaves, which repeats after at most 8 tokens in the named designs."""
 
 
 class Simulate(Step):
@@ -50,7 +54,8 @@ class Simulate(Step):
             require_exact(design, exactness)
             require_all(design, result, "RTL")
             say("latency at the real-time rate")
-            latency = measure_latency(sources, design, parameters, max(tested, key=len), model, load=load)
+            longest = max(tested, key=len)
+            latency = measure_latency(sources, design, parameters, longest, model, decisions=LATENCY_DECISIONS, load=load)
         except VerilatorError as error:
             raise ToolError(str(error), lines=error.lines) from error
         except HarnessError as error:
@@ -90,14 +95,21 @@ def budget_failures(design: Design, result: HarnessResult, latency: Latency) -> 
     if result.cycles_per_decision > available:
         found.append(
             f"{design.name}: {result.cycles_per_decision:.0f} cycles per decision, but {hardware.clock_khz} kHz gives "
-            f"{available}: it cannot keep up; raise the clock or lower hardware.stage_cycles"
+            f"{available}: it cannot keep up; {_faster(design, available)}"
         )
     if latency.max_cycles / hardware.clock_khz > hardware.latency_budget_ms:
         found.append(
             f"{design.name}: latency {latency.max_cycles / hardware.clock_khz:.2f} ms is over "
-            f"hardware.latency_budget_ms={hardware.latency_budget_ms:g}; raise the clock"
+            f"hardware.latency_budget_ms={hardware.latency_budget_ms:g}; {_faster(design, available)}"
         )
     return tuple(found)
+
+
+def _faster(design: Design, available: int) -> str:
+    """What to do about cycles: more multipliers help the stages, but not the tokenizer, whose pace is fixed."""
+    if tokenizer_cycles(design.tokenizer) > available:
+        return "raise hardware.clock_khz"
+    return "raise hardware.clock_khz, or give the stages more multipliers with a lower hardware.stage_cycles"
 
 
 def simulation_metrics(design: Design, result: HarnessResult, latency: Latency, origin: str) -> tuple[Metric, ...]:
