@@ -23,14 +23,19 @@ def matches(found: Archive) -> bool:
     return {"X", "y", "subject", "session", "scale_uV"} <= set(found) and found["X"].ndim == 3
 
 
+def tasks(found: Archive) -> list[str]:
+    """One per subject."""
+    return [f"subject{subject}" for subject in np.unique(found["subject"]).tolist()]
+
+
 def read(found: Archive, source: str, task: str | None) -> Recording:
     """One session per session of the chosen subject. Raises RecordingError."""
-    tasks = {f"subject{subject}": subject for subject in np.unique(found["subject"]).tolist()}
-    chosen = task or next(iter(tasks), "")
-    if chosen not in tasks:
-        raise RecordingError(f"{source}: task {chosen!r} is unknown; use one of {', '.join(tasks)}")
+    numbered = dict(zip(tasks(found), np.unique(found["subject"]).tolist(), strict=True))
+    chosen = task or next(iter(numbered), "")
+    if chosen not in numbered:
+        raise RecordingError(f"{source}: task {chosen!r} is unknown; use one of {', '.join(numbered)}")
     sample_hz, scale_uv = number(found, "fs", source), number(found, "scale_uV", source)
-    mine = found["subject"] == tasks[chosen]
+    mine = found["subject"] == numbered[chosen]
     numbers = np.unique(found["session"][mine]).tolist()
     sessions = tuple(_session(found, mine & (found["session"] == day), f"session{day}", scale_uv) for day in numbers)
     return Recording(

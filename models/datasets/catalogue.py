@@ -37,6 +37,16 @@ def read_recording(path: Path, task: str | None = None) -> Recording:
     )
 
 
+def tasks_of(place: str) -> list[str]:
+    """Every task that the recording at `place` holds, each a recording of its own. Raises RecordingError where it has none."""
+    path = Path(place)
+    found = open_archive(path)
+    for reader in READERS:
+        if hasattr(reader, "tasks") and reader.matches(found):
+            return list(reader.tasks(found))
+    raise RecordingError(f"{path.name}: has no list of tasks; leave #all out")
+
+
 def recording_for(design: Design, path: Path | None, task: str | None, seed: int) -> Recording:
     """The recording at `path`, or the generated one that `design` takes."""
     if path is not None:

@@ -40,6 +40,11 @@ def matches(found: Archive) -> bool:
     return names is not None and {"run", "onset_s", "code"} <= set(names) and any(_run_number(name) for name in found)
 
 
+def tasks(found: Archive) -> list[str]:
+    """Those of TASKS."""
+    return list(TASKS)
+
+
 def read(found: Archive, source: str, task: str | None) -> Recording:
     """One session per run of the task. Raises RecordingError."""
     chosen = task or "fists_feet"

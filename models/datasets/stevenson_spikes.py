@@ -21,6 +21,11 @@ def matches(found: Archive) -> bool:
     return {"X", "pos", "vel", "bin_s"} <= set(found) and found["X"].ndim == 2
 
 
+def tasks(found: Archive) -> list[str]:
+    """Those of TARGETS."""
+    return list(TARGETS)
+
+
 def read(found: Archive, source: str, task: str | None) -> Recording:
     """Two sessions, early (training) and late (test); targets are x and y of the hand. Raises RecordingError."""
     chosen = task or "velocity"

@@ -1,0 +1,173 @@
+"""Models against recordings: `python -m models.benchmark --recording S001.npz#left_right --models csp,eegnet`."""
+
+import multiprocessing
+import os
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from models.baselines.model import BaselineError
+from models.baselines.registry import BASELINES
+from models.benchmark_cells import (
+    Cell,
+    Outcome,
+    Result,
+    evaluate_baseline,
+    fold_digest,
+    folds_of,
+    measured,
+    read_result,
+    write_result,
+)
+from models.benchmark_table import markdown, table_rows, write_table
+from models.datasets.sources import read_sources, row_name
+from models.recording import RecordingError
+from models.splits import LEAVE_ONE_SUBJECT_OUT, read_protocol
+from models.trials import windows_of
+
+EVALUATE: dict[str, Callable[..., Outcome]] = {name: evaluate_baseline for name in BASELINES}
+"""Model name -> (fold, model name, seed) -> Outcome. A fold is a Recording with its test sessions named."""
+
+
+def module_of(model: str) -> str:
+    """The module that the model's results depend on, with all that it imports."""
+    return BASELINES[model].__module__ if model in BASELINES else EVALUATE[model].__module__
+
+
+class BenchmarkError(ValueError):
+    """A benchmark that cannot be run; one line."""
+
+
+def plan(recordings: list[str], models: list[str], protocol: str, seeds: int) -> list[Cell]:
+    """Every cell, those of one recording together. Raises RecordingError, BaselineError, BenchmarkError before any work."""
+    unknown = [name for name in models if name not in EVALUATE]
+    if unknown or not models:
+        wrong = f"model {', '.join(unknown)} is unknown" if unknown else "no model is named"
+        raise BenchmarkError(f"{wrong}; use {', '.join(EVALUATE)}")
+    chosen = str(read_protocol(protocol))
+    cells = []
+    for text in recordings:
+        sources = read_sources(text)
+        groups = [tuple(sources)] if chosen == LEAVE_ONE_SUBJECT_OUT else [(source,) for source in sources]
+        for subjects in groups:
+            found = folds_of(subjects, chosen)
+            for name in models:
+                if name in BASELINES:
+                    BASELINES[name]().check(windows_of(found[0])[0])
+            cells += [
+                Cell(row_name(text), subjects, chosen, fold, content, name, module_of(name), seed)
+                for fold, content in enumerate(map(fold_digest, found))
+                for name in models
+                for seed in range(seeds)
+            ]
+    return cells
+
+
+def compute(cell: Cell) -> Result:
+    """One cell, in this process. Raises RecordingError, BaselineError."""
+    fold = folds_of(cell.subjects, cell.protocol)[cell.fold]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return measured(fold, EVALUATE[cell.model](fold, cell.model, cell.seed))
+
+
+def _compute_and_keep(folder: Path, cell: Cell) -> Result:
+    result = compute(cell)
+    write_result(folder, cell, result)
+    return result
+
+
+def _start_worker() -> None:
+    """Ctrl-C is the parent's to handle; one thread each, for the processes share the cores."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def results(cells: list[Cell], folder: Path, jobs: int) -> Iterator[tuple[Cell, Result]]:
+    """Every cell's result as it comes: kept ones first, then computed ones, each kept before it is given."""
+    missing = []
+    for cell in cells:
+        kept = read_result(folder, cell)
+        if kept is None:
+            missing.append(cell)
+        else:
+            yield cell, kept
+    if not missing:
+        return
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(jobs, len(missing)), mp_context=context, initializer=_start_worker)
+    try:
+        running = {pool.submit(_compute_and_keep, folder, cell): cell for cell in missing}
+        for done in as_completed(running):
+            yield running[done], done.result()
+    except BrokenProcessPool as error:
+        raise BenchmarkError("a process died, perhaps for want of memory; run again with --jobs 1") from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            child.terminate()
+
+
+def run(cells: list[Cell], folder: Path, jobs: int, progress: Progress) -> list[tuple[Cell, Result]]:
+    """All results in the order of `cells`."""
+    bar, found = progress.add_task("benchmark", total=len(cells)), {}
+    for cell, result in results(cells, folder, jobs):
+        found[cell] = result
+        progress.update(bar, advance=1, description=f"{cell.model}, {result.source}, seed {cell.seed}: {result.value:.3f}")
+        if not progress.console.is_terminal:  # bars move on terminals alone
+            progress.console.print(
+                f"{len(found)}/{len(cells)} {cell.model}, {result.source}, seed {cell.seed}: {result.value:.3f}"
+            )
+    return [(cell, found[cell]) for cell in cells]
+
+
+def command(
+    recording: Annotated[list[str], typer.Option(help="FILE, FOLDER or moabb:NAME; #TASK,TASK or #all behind it; repeatable")],
+    models: Annotated[str, typer.Option(help="names, separated by commas; an unknown one lists all")],
+    protocol: Annotated[
+        str, typer.Option(help="given, within-session, session-transfer, few-shot:N or leave-one-subject-out")
+    ] = "given",
+    seeds: Annotated[int, typer.Option(min=1, help="seeds 0 to N-1")] = 3,
+    jobs: Annotated[int | None, typer.Option(min=1, help="processes; default: one per core")] = None,
+    out: Annotated[Path, typer.Option(help="folder for the table and for every cell's result")] = Path("out/benchmark"),
+) -> None:
+    """Train and test MODELS on every fold of every recording under every seed, and write the table.
+
+    Examples: python -m models.benchmark --recording dev_subjects1-6.npz#all --models log_band_power,csp,eegnet --seeds 3;
+    python -m models.benchmark --recording StevensonV2.npz --models ridge,kalman,gru; python -m models.benchmark --recording
+    moabb:BNCI2014_001#1,2 --models csp --protocol few-shot:5. After Ctrl-C the same command goes on where it stopped.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    try:
+        cells = plan(recording, [name for name in models.split(",") if name], protocol, seeds)
+        out.mkdir(parents=True, exist_ok=True)
+        with Progress(*columns, console=console) as progress:
+            rows = table_rows(run(cells, out, jobs or len(os.sched_getaffinity(0)), progress))
+        files = write_table(rows, out)
+    except (RecordingError, BaselineError, BenchmarkError, OSError) as error:
+        console.print(f"models.benchmark: {' '.join(str(error).split())}", highlight=False, soft_wrap=True, markup=False)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as interrupt:
+        console.print(
+            "models.benchmark: interrupted; the same command goes on where it stopped", highlight=False, soft_wrap=True
+        )
+        raise typer.Exit(130) from interrupt
+    print(markdown(rows), end="")
+    console.print(f"written: {', '.join(map(str, files))}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    typer.run(command)
