@@ -56,14 +56,16 @@ def emit(
 
 
 def emit_component(component: wiring.Component, top: str, folder: Path) -> list[Path]:
-    """Any component as module `top` with `clk`, `rst` and the ports of its signature.
+    """Any component as module `top` with `clk`, `rst` and the ports of its signature; files as `emit_rtlil`."""
+    return emit_rtlil(component_rtlil(component, top), top, folder)
 
-    Returns [<top>.v, <top>.il, <top>_waivers.vlt] in `folder`; the last is for `verilator -Wall`.
-    """
+
+def emit_rtlil(text: str, top: str, folder: Path) -> list[Path]:
+    """RTLIL of `component_rtlil` -> [<top>.v, <top>.il, <top>_waivers.vlt] in `folder`; the last is for `verilator -Wall`."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".emit") as scratch:
         work = Path(scratch)
-        (work / f"{top}.il").write_text(component_rtlil(component, top))
+        (work / f"{top}.il").write_text(text)
         (work / f"{top}_waivers.vlt").write_text(waivers(top))
         # unused aliases go; the taps' `keep` attribute protects them
         _run_yosys(f"read_rtlil {top}.il; proc -noopt; clean -purge; write_verilog -noattr {top}.v", work)
