@@ -1,6 +1,6 @@
 """DecodingSet: the digitised recording and its labelled windows, the file at which training and hardware meet."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,9 @@ class DecodingSet:
     """float64 []."""
     source: np.ndarray
     """str []: which recording this is."""
+    window_target: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """float32 [windows, outputs] at each window's end, of a recording with behaviour instead of cues: its `window_label` are 0
+    and `label_names` name the outputs. Empty where windows have labels."""
 
     def __post_init__(self) -> None:
         windows, streams = len(self.window_label), len(self.stream_start)
@@ -56,9 +59,17 @@ class DecodingSet:
             and bool(((self.window_part >= 0) & (self.window_part < len(PARTS))).all())
             and bool(((self.window_label >= 0) & (self.window_label < len(self.label_names))).all())
             and bool((self.window_token >= 0).all())
+            and self.window_target.ndim == 2
+            and (self.window_target.size == 0 or self.window_target.shape == (windows, len(self.label_names)))
+            and bool(np.isfinite(self.window_target).all())
         )
         if not ok:
             raise DecodingSetError("decoding set: its streams and windows do not fit together; prepare it again")
+
+    @property
+    def regression(self) -> bool:
+        """Whether windows have targets instead of labels."""
+        return self.window_target.size > 0
 
     @property
     def streams(self) -> list[np.ndarray]:
@@ -76,7 +87,7 @@ class DecodingSet:
     def save(self, path: Path) -> None:
         """Write as .npz under a temporary name, then rename: a half-written file is never found under `path`."""
         partial = path.with_suffix(".partial.npz")
-        np.savez_compressed(partial, **{field.name: getattr(self, field.name) for field in fields(self)})
+        np.savez_compressed(partial, **{each.name: getattr(self, each.name) for each in fields(self)})
         partial.replace(path)
 
     @staticmethod
@@ -84,6 +95,7 @@ class DecodingSet:
         """Read what `save` wrote. Raises DecodingSetError with one line for anything else."""
         try:
             found = read_arrays(path)
-            return DecodingSet(**{field.name: found[field.name] for field in fields(DecodingSet)})
+            found.setdefault("window_target", np.zeros((0, 0), np.float32))  # files of classification may lack it
+            return DecodingSet(**{each.name: found[each.name] for each in fields(DecodingSet)})
         except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
             raise DecodingSetError(f"{path.name}: not a readable decoding set ({error}); prepare it again") from error

@@ -96,12 +96,21 @@ def streams(design: Design) -> tuple[StreamShape, ...]:
             StreamShape(f"block{i}_contract", window, quant.stream),
             StreamShape(f"block{i}_out", window, quant.stream),
         ]
-    return (
-        *found,
+    found += [
         StreamShape("pool", (model.embed_dim,), quant.stream),
         StreamShape("readout", (model.outputs,), linear_layer(design, "readout").acc),
-        StreamShape("decision", (1,), IntFormat((model.outputs - 1).bit_length(), signed=False)),
-    )
+    ]
+    if not model.regression:
+        found.append(StreamShape("decision", (1,), IntFormat((model.outputs - 1).bit_length(), signed=False)))
+    return tuple(found)
+
+
+def spatial_sum(design: Design) -> IntFormat:
+    """Format of one virtual channel before requantization; every reload of the filter's weights fits it."""
+    spec = design.tokenizer
+    if spec.spatial is None:
+        raise KeyError(f"{design.name} has no spatial filter")
+    return product_sum(spec.sample, spec.spatial.weight, spec.channels)
 
 
 def key_value_sum(design: Design) -> IntFormat:
@@ -121,12 +130,16 @@ def token_sum(design: Design) -> IntFormat:
 
 
 def parameters(design: Design) -> int:
-    """Learned numbers of the decoder: weights, biases and positions."""
-    return sum(layer.parameters for layer in linear_layers(design)) + design.model.tokens * design.model.embed_dim
+    """Learned numbers of the decoder: weights, biases and positions, and the spatial filter's weights."""
+    spec = design.tokenizer
+    mixed = spec.channels * spec.spatial.virtual_channels if spec.spatial else 0
+    return sum(layer.parameters for layer in linear_layers(design)) + design.model.tokens * design.model.embed_dim + mixed
 
 
 def macs_per_decision(design: Design) -> int:
-    """Multiply-adds of the linear layers and the attention for one decision; the tokenizer's filters come on top."""
-    model = design.model
+    """Multiply-adds of the linear layers, the attention and the spatial filter for one decision, which takes one new token; the
+    tokenizer's filters come on top."""
+    model, spec = design.model, design.tokenizer
     attention = 2 * model.tokens * model.embed_dim * model.embed_dim * model.layers
-    return sum(layer.macs for layer in linear_layers(design)) + attention
+    mixing = spec.token_samples * spec.channels * spec.spatial.virtual_channels if spec.spatial else 0
+    return sum(layer.macs for layer in linear_layers(design)) + attention + mixing

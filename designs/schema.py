@@ -1,11 +1,13 @@
 """The frozen specs a design is made of. Every check runs on creation and says who, what, and what to do."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import gcd
 
 from designs.number_format import INT8, INT12, UINT8, IntFormat
 
 ATTENTION_NORMALISERS = ("none", "shift", "divide")
+SIGNALS = ("voltage", "counts", "features")
+TASKS = ("classification", "regression")
 BACKENDS = ("amaranth", "finn")
 DECIMATOR_REACH = 13
 """Samples of history that two neighbouring outputs of the 11-tap half-band decimator look at."""
@@ -30,12 +32,33 @@ def _positive(spec: object, *names: str) -> None:
 
 
 @dataclass(frozen=True)
+class SpatialSpec:
+    """A linear mix of the channels in front of the wavelets, learned at calibration (docs/blocks/spatial_filter.md).
+
+    Its outputs, the virtual channels, have the sample format: ``virtual = saturate((weight @ sample + half) >> shift)``.
+    """
+
+    virtual_channels: int
+    weight: IntFormat = INT8
+
+    def __post_init__(self) -> None:
+        _positive(self, "virtual_channels")
+        _require(
+            self.weight.signed and 2 <= self.weight.bits <= 8,
+            f"SpatialSpec: weight={self.weight} must be a signed format of 2 to 8 bits",
+        )
+
+
+@dataclass(frozen=True)
 class TokenizerSpec:
-    """The integer Morlet bank: octaves at halved rates, each with the same `wavelets // octaves` kernels.
+    """The integer Morlet bank, behind a spatial filter if there is one: octaves at halved rates, each with the same `wavelets // octaves` kernels.
 
     The highest wavelet is centred on sample_hz / 4; each octave lies a factor two lower. A kernel spans `taps` samples of
     its octave's rate and `cycles` cycles of its centre frequency (standard deviation cycles / (2 pi f)).
     Samples are taken in pairs: an octave is evaluated on every second of its samples.
+
+    Where `signal` is counts or features the samples are tokens already, one value per channel and in the token format: there is
+    no bank, `wavelets` and `octaves` are 1, `taps` and `cycles` 0, and a token is one sample.
     """
 
     channels: int
@@ -52,9 +75,38 @@ class TokenizerSpec:
     token: IntFormat = UINT8
     electrodes: tuple[str, ...] = ()
     """Names of the channels to take from a recording; empty: its first `channels`."""
+    spatial: SpatialSpec | None = None
+    signal: str = "voltage"
+    """What a sample is: one of SIGNALS."""
 
     def __post_init__(self) -> None:
-        _positive(self, "channels", "sample_hz", "wavelets", "octaves", "taps", "token_ms", "kernel_bits", "fraction_bits")
+        _positive(self, "channels", "sample_hz", "token_ms")
+        _require(
+            self.signal in SIGNALS, f"TokenizerSpec: signal={self.signal!r} is unknown; use one of {', '.join(SIGNALS)}"
+        )
+        _require(not self.token.signed, f"TokenizerSpec: token={self.token} must be unsigned, magnitudes have no sign")
+        _require(
+            not self.electrodes or len(self.electrodes) == self.channels,
+            f"TokenizerSpec: {len(self.electrodes)} electrodes named for channels={self.channels}; name all of them or none",
+        )
+        if self.signal == "voltage":
+            self._check_bank()
+        else:
+            self._check_ready_tokens()
+
+    def _check_ready_tokens(self) -> None:
+        _require(
+            (self.wavelets, self.octaves, self.taps, self.cycles) == (1, 1, 0, 0) and self.spatial is None,
+            f"TokenizerSpec: signal={self.signal!r} comes as tokens; use wavelets=1, octaves=1, taps=0, cycles=0, spatial=None",
+        )
+        _require(
+            self.token_ms == round(1000 / self.sample_hz),
+            f"TokenizerSpec: token_ms={self.token_ms} is not one sample of {self.sample_hz} Hz; "
+            f"use token_ms={round(1000 / self.sample_hz)}",
+        )
+
+    def _check_bank(self) -> None:
+        _positive(self, "wavelets", "octaves", "taps", "kernel_bits", "fraction_bits")
         _require(
             self.wavelets % self.octaves == 0,
             f"TokenizerSpec: wavelets={self.wavelets} is not a multiple of octaves={self.octaves}",
@@ -75,11 +127,28 @@ class TokenizerSpec:
             f"use at least {2 << (self.octaves - 1)} samples per token or fewer octaves",
         )
         _require(self.sample.signed, f"TokenizerSpec: sample={self.sample} must be signed")
-        _require(not self.token.signed, f"TokenizerSpec: token={self.token} must be unsigned, magnitudes have no sign")
-        _require(
-            not self.electrodes or len(self.electrodes) == self.channels,
-            f"TokenizerSpec: {len(self.electrodes)} electrodes named for channels={self.channels}; name all of them or none",
-        )
+
+    @property
+    def bank_channels(self) -> int:
+        """Channels that the wavelets see: the virtual ones where there is a spatial filter."""
+        return self.spatial.virtual_channels if self.spatial else self.channels
+
+    @property
+    def bank(self) -> "TokenizerSpec":
+        """What stands behind the spatial filter: this tokenizer itself where there is none."""
+        if self.spatial is None:
+            return self
+        return replace(self, channels=self.bank_channels, electrodes=(), spatial=None)
+
+    @property
+    def ready(self) -> bool:
+        """Whether samples are tokens already."""
+        return self.signal != "voltage"
+
+    @property
+    def input(self) -> IntFormat:
+        """Format of what the decoder is fed: samples, or ready-made tokens."""
+        return self.token if self.ready else self.sample
 
     @property
     def wavelets_per_octave(self) -> int:
@@ -88,11 +157,11 @@ class TokenizerSpec:
     @property
     def features(self) -> int:
         """Values per token, ordered [channel, octave, wavelet of the octave]."""
-        return self.channels * self.wavelets
+        return self.bank_channels * self.wavelets
 
     @property
     def token_samples(self) -> int:
-        return self.sample_hz * self.token_ms // 1000
+        return 1 if self.ready else self.sample_hz * self.token_ms // 1000
 
     @property
     def token_pairs(self) -> int:
@@ -115,7 +184,10 @@ class TokenizerSpec:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """The implantable neural decoder: linear embedding, `layers` of ReLU linear attention and feed-forward, mean, readout."""
+    """The implantable neural decoder: linear embedding, `layers` of ReLU linear attention and feed-forward, mean, readout.
+
+    A classifier decides for the largest of its `outputs`; a regressor's `outputs` are values, standardised in training.
+    """
 
     tokens: int
     embed_dim: int
@@ -123,15 +195,24 @@ class ModelSpec:
     hidden_dim: int
     outputs: int
     normaliser: str = "none"
+    task: str = "classification"
 
     def __post_init__(self) -> None:
+        _require(self.task in TASKS, f"ModelSpec: task={self.task!r} is unknown; use one of {', '.join(TASKS)}")
         _positive(self, "tokens", "embed_dim", "layers", "hidden_dim", "outputs")
         _require(self.tokens >= 2, f"ModelSpec: tokens={self.tokens} leaves nothing to attend to; use at least 2")
-        _require(self.outputs >= 2, f"ModelSpec: outputs={self.outputs} leaves nothing to decide; use at least 2")
+        _require(
+            self.outputs >= 2 or self.regression,
+            f"ModelSpec: outputs={self.outputs} leaves nothing to decide; use at least 2",
+        )
         _require(
             self.normaliser in ATTENTION_NORMALISERS,
             f"ModelSpec: normaliser={self.normaliser!r} is unknown; use one of {', '.join(ATTENTION_NORMALISERS)}",
         )
+
+    @property
+    def regression(self) -> bool:
+        return self.task == "regression"
 
     @property
     def mean_shift(self) -> int:

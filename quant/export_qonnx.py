@@ -3,6 +3,7 @@
 import json
 import logging
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,41 @@ from quant.quant_ind import QuantInd
 INPUT, OUTPUT = "tokens", "readout"
 
 
-def export_qonnx(model: QuantInd, token_shift: np.ndarray, path: Path) -> None:
-    """Write `model` as QONNX, with the tokenizer's shifts and the design in the metadata; the file appears when complete.
+@dataclass(frozen=True)
+class FrontEnd:
+    """What no node of the graph says: the integers before the tokens, and what a regressor's readout is worth."""
+
+    token_shift: np.ndarray
+    """[bank channels, wavelets]."""
+    spatial_weight: np.ndarray | None = None
+    """[virtual channels, channels]."""
+    spatial_shift: int = 0
+    target_scale: np.ndarray | None = None
+    target_centre: np.ndarray | None = None
+    """[outputs] each, of a regressor (quant.golden.regression)."""
+
+    def metadata(self) -> dict[str, str]:
+        """JSON by the names that quant.golden.read_qonnx looks for."""
+        found = {"token_shift": json.dumps(self.token_shift.tolist())}
+        if self.spatial_weight is not None:
+            found["spatial_weight"] = json.dumps(self.spatial_weight.tolist())
+            found["spatial_shift"] = json.dumps([self.spatial_shift])
+        if self.target_scale is not None and self.target_centre is not None:
+            found["target_scale"] = json.dumps(self.target_scale.tolist())
+            found["target_centre"] = json.dumps(self.target_centre.tolist())
+        return found
+
+
+def export_qonnx(model: QuantInd, front: np.ndarray | FrontEnd, path: Path) -> None:
+    """Write `model` as QONNX, with the front end's integers and the design in the metadata; the file appears when complete.
+
+    front: everything before the tokens, or its token shifts [channels, wavelets] alone where there is nothing else.
 
     Rounding: the quantizers round ties up, which is what FINN's thresholds do. QONNX has no mode for that: its HALF_UP, which
     the file names, rounds negative ties away from zero, so a plain QONNX run may differ by one there.
     """
     design = model.design
+    front = front if isinstance(front, FrontEnd) else FrontEnd(front)
     partial = path.with_suffix(".partial.onnx")
     example = torch.zeros(1, design.model.tokens, design.tokenizer.features)
     _trace(model.eval(), example, partial)
@@ -38,8 +67,8 @@ def export_qonnx(model: QuantInd, token_shift: np.ndarray, path: Path) -> None:
         {
             "design": design.name,
             "spec_hash": spec_hash(design),
-            "token_shift": json.dumps(token_shift.tolist()),
-        },
+        }
+        | front.metadata(),
     )
     _annotate_input(graph, design)
     onnx.save(graph, partial)

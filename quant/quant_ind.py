@@ -98,7 +98,8 @@ class QuantInd(nn.Module):
         integers = {"tokens": tokens.to(torch.int64)} | {name: to_integers(value) for name, value in found.items()}
         scale = found["pool"].scale.double() * self.readout.quant_weight().scale.double()
         integers["readout"] = (logits.double() / scale).to(torch.int64)
-        integers["decision"] = integers["readout"].argmax(dim=-1, keepdim=True)
+        if not self.design.model.regression:
+            integers["decision"] = integers["readout"].argmax(dim=-1, keepdim=True)
         return integers
 
     def layer(self, name: str) -> QuantLinear:

@@ -1,6 +1,6 @@
 """IntegerParameters: everything the integer decoder needs besides its Design. Pure data, checked on creation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -63,14 +63,21 @@ class IntegerParameters:
     """Right shift from the sum of the window's tokens to the pooled vector."""
     readout_scale: float
     """Value of one unit of the readout; reports only, no integer depends on it."""
+    spatial_weight: np.ndarray | None = None
+    """[virtual channels, channels] of the spatial filter, where the design has one."""
+    spatial_shift: int = 0
+    target_scale: np.ndarray = field(default_factory=lambda: np.ones(1))
+    target_centre: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    """[outputs] or [1]: a regressor's value = readout * readout_scale * target_scale + target_centre; reports only."""
 
     def __post_init__(self) -> None:
         design = self.design
         tokenizer, model = design.tokenizer, design.model
-        shape = (tokenizer.channels, tokenizer.wavelets)
+        shape = (tokenizer.bank_channels, tokenizer.wavelets)
         object.__setattr__(
             self, "token_shift", _inside(f"{design.name}: token_shift", self.token_shift, shape, IntFormat(5, signed=False))
         )
+        self._check_spatial()
         position = _inside(f"{design.name}: position", self.position, (model.tokens, model.embed_dim), design.quant.stream)
         object.__setattr__(self, "position", position)
         names = [layer.name for layer in linear_layers(design)]
@@ -85,6 +92,16 @@ class IntegerParameters:
             _shift(f"{design.name}: block{i} state", shifts.state)
             _shift(f"{design.name}: block{i} out", shifts.out)
         _shift(f"{design.name}: mean_shift", self.mean_shift)
+
+    def _check_spatial(self) -> None:
+        spec, who = self.design.tokenizer, f"{self.design.name}: spatial_weight"
+        if (spec.spatial is None) != (self.spatial_weight is None):
+            has, holds = ("a", "none") if spec.spatial else ("no", "one")
+            raise ParameterError(f"{who}: the design has {has} spatial filter, the parameters hold {holds}; export it again")
+        if spec.spatial is not None and self.spatial_weight is not None:
+            shape = (spec.bank_channels, spec.channels)
+            object.__setattr__(self, "spatial_weight", _inside(who, self.spatial_weight, shape, spec.spatial.weight))
+        _shift(f"{self.design.name}: spatial_shift", self.spatial_shift)
 
     def _checked(self, layer: LinearLayer) -> LinearParameters:
         found, who = self.linear[layer.name], f"{self.design.name}: {layer.name}"

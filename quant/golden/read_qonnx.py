@@ -33,7 +33,11 @@ def read_qonnx(path: Path, design: Design) -> IntegerParameters:
     _check_residuals(graph, design)
     return IntegerParameters(
         design=design,
-        token_shift=graph.token_shift(),
+        token_shift=graph.table("token_shift"),
+        spatial_weight=graph.table("spatial_weight") if design.tokenizer.spatial else None,
+        spatial_shift=int(graph.numbers("spatial_shift", 1, 0)[0]),
+        target_scale=graph.numbers("target_scale", design.model.outputs, 1.0),
+        target_centre=graph.numbers("target_centre", design.model.outputs, 0.0),
         linear=linear,
         position=graph.integers("position_quantized", design.quant.stream),
         attention=attention,
@@ -90,14 +94,25 @@ class _Graph:
         if self.metadata.get("spec_hash") != spec_hash(design):
             raise self.refuse(f"was made from another version of designs/{design.name}.py; train {design.name} again")
 
-    def token_shift(self) -> np.ndarray:
+    def table(self, name: str) -> np.ndarray:
+        """The two-dimensional table of integers under `name` in the metadata."""
         try:
-            found = np.array(json.loads(self.metadata["token_shift"]))
+            found = np.array(json.loads(self.metadata[name]))
             if found.ndim == 2 and np.issubdtype(found.dtype, np.integer):
                 return found
         except (KeyError, ValueError, RecursionError, OverflowError):
             pass
-        raise self.refuse("token_shift in its metadata is missing or no table of integers; export it again")
+        raise self.refuse(f"{name} in its metadata is missing or no table of integers; export it again")
+
+    def numbers(self, name: str, count: int, otherwise: float) -> np.ndarray:
+        """float64 [count] under `name` in the metadata, or `otherwise` where the key is absent."""
+        try:
+            found = np.array(json.loads(self.metadata.get(name, json.dumps([otherwise] * count))))
+            if found.shape == (count,) and found.dtype.kind in "if" and np.isfinite(found).all():
+                return found.astype(np.float64)
+        except (ValueError, RecursionError, OverflowError):
+            pass
+        raise self.refuse(f"{name} in its metadata is no list of {count} numbers; export it again")
 
     def producer(self, tensor: str, *op_types: str) -> NodeProto:
         """The node that makes `tensor`, which must be of one of `op_types`."""

@@ -10,6 +10,7 @@ from quant.golden.mean_pool import mean_pool
 from quant.golden.parameters import IntegerParameters
 from quant.golden.pool import tokenize
 from quant.golden.residual import residual
+from quant.golden.spatial_filter import spatial_filter
 
 Trace = dict[str, np.ndarray]
 
@@ -19,11 +20,21 @@ def trace_samples(samples: np.ndarray, parameters: IntegerParameters) -> Trace:
 
     `tokens` and `embed` have one row per token; all others one row per decision, the first after `model.tokens` tokens.
     """
-    tokenizer = parameters.design.tokenizer
-    tokens = tokenize(samples, tokenizer, parameters.token_shift)
+    tokens = tokens_of(samples, parameters)
     embed = _linear("embed", tokens, parameters)
     windows = sliding_windows(embed, parameters.design.model.tokens)
     return {"tokens": tokens, "embed": embed} | trace_windows(windows, parameters)
+
+
+def tokens_of(samples: np.ndarray, parameters: IntegerParameters) -> np.ndarray:
+    """samples [samples, channels] as they enter, from reset -> tokens [tokens, features]: mixed, filtered, pooled; or, where
+    they are tokens already, themselves."""
+    spec = parameters.design.tokenizer
+    if spec.ready:
+        return np.asarray(samples, np.int64)
+    if parameters.spatial_weight is not None:
+        samples = spatial_filter(samples, parameters.spatial_weight, parameters.spatial_shift, spec)
+    return tokenize(samples, spec.bank, parameters.token_shift)
 
 
 def trace_tokens(tokens: np.ndarray, parameters: IntegerParameters) -> Trace:
@@ -62,7 +73,8 @@ def trace_windows(embed: np.ndarray, parameters: IntegerParameters) -> Trace:
         found[block + "out"] = current = residual(found[block + "attended"], found[block + "contract"], stream)
     found["pool"] = mean_pool(current, parameters.mean_shift, design)
     found["readout"] = _linear("readout", found["pool"], parameters)
-    found["decision"] = argmax(found["readout"])
+    if not design.model.regression:
+        found["decision"] = argmax(found["readout"])
     return found
 
 
