@@ -29,7 +29,8 @@ RECORD = "step.json"
 METRICS = "metrics.json"
 STARTED = "started.key"
 """In a partial folder: what it was started from."""
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The disk, the quota or the largest file allowed (ulimit -f) is full."""
 
 
 class FlowError(ValueError):
@@ -37,7 +38,7 @@ class FlowError(ValueError):
 
 
 class NoSpace(RuntimeError):
-    """The disk is full: one line, exit code 2."""
+    """Nothing more can be written: one line, exit code 2."""
 
 
 @dataclass(frozen=True)
@@ -240,15 +241,12 @@ def _only_build_in(out: Path) -> Iterator[None]:
 
 @contextmanager
 def _space_checked(out: Path) -> Iterator[None]:
-    line = f"no space left on the disk that holds {out}; free some and run again, finished steps are kept"
     try:
         yield
-    except OSError as error:
-        if error.errno in FULL:
-            raise NoSpace(line) from error
-        raise
-    except (ToolError, WrongInput) as error:
-        said = (str(error), *(error.lines if isinstance(error, ToolError) else ()))
-        if any(os.strerror(number) in text for text in said for number in FULL):
-            raise NoSpace(line) from error
-        raise
+    except (OSError, ToolError, WrongInput) as error:
+        # what a subprocess or shutil.copytree met is known by its words alone
+        said = "\n".join([str(error), *(error.lines if isinstance(error, ToolError) else ())])
+        met = next((os.strerror(number) for number in FULL if os.strerror(number) in said), None)
+        if met is None:
+            raise
+        raise NoSpace(f"{out} takes no more: {met.lower()}; make room and run again, finished steps are kept") from error

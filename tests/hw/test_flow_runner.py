@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -172,12 +173,19 @@ def _our_command_meets_a_full_disk(folder: Path) -> None:
     raise WrongInput("models.train: [Errno 28] No space left on device")
 
 
-@pytest.mark.parametrize("during", [_disk_is_full, _tool_meets_a_full_disk, _our_command_meets_a_full_disk])
+def _copying_meets_a_full_disk(folder: Path) -> None:
+    raise shutil.Error([(str(folder), "there", "[Errno 28] No space left on device: 'there'")])
+
+
+FULL_DISK = [_disk_is_full, _tool_meets_a_full_disk, _our_command_meets_a_full_disk, _copying_meets_a_full_disk]
+
+
+@pytest.mark.parametrize("during", FULL_DISK)
 def test_a_full_disk_is_one_line(tmp_path: Path, during) -> None:
     with pytest.raises(NoSpace) as caught:
         build(tmp_path, Export(), Measure(during=during))
     assert str(caught.value) == (
-        f"no space left on the disk that holds {tmp_path}; free some and run again, finished steps are kept"
+        f"{tmp_path} takes no more: no space left on device; make room and run again, finished steps are kept"
     )
     build(tmp_path, Export(), Measure())
     assert ran == ["export", "measure", "measure"]
