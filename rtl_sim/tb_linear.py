@@ -77,13 +77,16 @@ async def every_output_equals_the_golden_model(dut, stall):
 async def loaded_words_replace_the_ones_before(dut):
     block = block_under_test(VARIANTS)
     bench, values = StreamBench(dut, block=block), activations(block, vectors=3, seed=8)
-    before, after = parameters_of(block.design.name), parameters_of(block.design.name, seed=6)
-    after = replace(
-        before, linear=before.linear | {block.layer.name: replace(after.linear[block.layer.name], shift=block.shift)}
-    )
+    name, before = block.layer.name, parameters_of(block.design.name)
+    other = parameters_of(block.design.name, seed=6).linear[name]
+    # rows turned round, so that the first word, which was read ahead before the load, becomes another one too
+    loaded = replace(other, weight=other.weight[::-1], bias=other.bias[::-1], shift=block.shift)
+    after = replace(before, linear=before.linear | {name: loaded})
     expected = golden(block, before, values)
     assert await bench.run(values.reshape(-1).tolist(), len(expected)) == expected
-    words = load_words(after, fold(before.design) | {block.layer.name: block.folding})
+    chosen = fold(before.design) | {name: block.folding}
+    earlier, words = load_words(before, chosen), load_words(after, chosen)
+    assert all(words[region.name][0] != earlier[region.name][0] for region in (block.weights.region, block.biases.region))
     for region in (block.weights.region, block.biases.region):
         for address, word in enumerate(words[region.name]):
             dut.bus__region.value, dut.bus__address.value, dut.bus__data.value = region.index, address, word
