@@ -57,7 +57,7 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
     python3.11 -m venv .venv || refuse "python3.11 -m venv failed; install python3.11-venv"
 fi
 rm -f "$STAMP"
-echo "set-up: installing Python packages into .venv (about 3 minutes)"
+echo "set-up: installing Python packages into .venv (about 2 minutes)"
 pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input -qq)
 "${pip[@]}" install --progress-bar off -r requirements.txt -c constraints.txt </dev/null \
     || refuse "pip could not install requirements.txt; its last lines above say why"

@@ -26,7 +26,7 @@ from hw.targets.process import HEADLINE_CORNER, Process
 FIGURES = ("low", "mid", "high")
 """Without glitches and wires; with glitches; with glitches and the wire load: the headline."""
 HEATING_DEGC_PER_MW, HEATING_BUDGET_DEGC = 0.029, 1.0
-"""Heating of cortex under an electrode array, and what is taken as safe."""
+"""Heating of cortex by a Utah array (Kim, Tathireddy, Normann and Solzbacher, IEEE TNSRE 15(4), 2007); the budget is ours."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _metrics(process, design, facts, figures, corners, by_block, area_mm2: float
         found += [uw(f"power__{block}{end}_uw", sum(row.values()), origin(figure)) for block, row in by_block[figure].items()]
     nj = high.energy_per_decision_nj
     found.append(Metric("energy_per_decision_nj", round(nj, 3), "nJ", "lower", f"above idling; {origin('high')}"))
-    tree = "wires of a clock tree, not in any figure: 0.71 sqrt(sinks x area) of wire at 0.2 fF/um, without its buffers"
+    tree = "wires of a clock tree, not in any figure: 0.71 sqrt(sinks x area) of wire at 0.2 fF/um (assumed), without its buffers"
     found.append(
         Metric("clock_tree_estimate_uw", round(tree_uw, 4), "uW", "lower", f"{tree}; {process.typical.label}, {clock}")
     )

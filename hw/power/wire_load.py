@@ -9,9 +9,11 @@ from hw.power.netlist import Netlist
 
 Points = Sequence[tuple[int, float]]
 """(sinks, pF), ascending."""
-STEINER = 0.7124
-"""Length of the shortest tree through n random points in an area A: STEINER * sqrt(n A)."""
+TOUR = 0.7124
+"""Length of the shortest tour through n random points in an area A: TOUR * sqrt(n A) (Beardwood, Halton and Hammersley 1959;
+the constant by experiment, Johnson, McGeoch and Rothberg 1996). Taken for a clock tree: an assumption (docs/power.md)."""
 CLOCK_WIRE_FF_PER_UM = 0.2
+"""An assumption: the usual rule of thumb for a wire among neighbours."""
 
 
 def wire_capacitance_pf(fanouts: np.ndarray, points: Points) -> np.ndarray:
@@ -78,5 +80,5 @@ def clock_tree_pf(netlist: Netlist, clocks: Sequence[int]) -> np.ndarray:
     fanouts, areas = fanouts_of(netlist), enclosing_area_um2(netlist)
     found = np.zeros(netlist.nets)
     chosen = list(clocks)
-    found[chosen] = STEINER * np.sqrt(fanouts[chosen] * areas[chosen]) * CLOCK_WIRE_FF_PER_UM * 1e-3
+    found[chosen] = TOUR * np.sqrt(fanouts[chosen] * areas[chosen]) * CLOCK_WIRE_FF_PER_UM * 1e-3
     return found
