@@ -191,7 +191,7 @@ def _metrics(process, design, facts, figures, corners, by_block, area_mm2: float
         found += [uw(f"power__{block}{end}_uw", sum(row.values()), origin(figure)) for block, row in by_block[figure].items()]
     nj = high.energy_per_decision_nj
     found.append(Metric("energy_per_decision_nj", round(nj, 3), "nJ", "lower", f"above idling; {origin('high')}"))
-    tree = "wires of a clock tree, not in any figure: 0.71 sqrt(sinks x area) of wire at 0.2 fF/um (assumed), without its buffers"
+    tree = "wires of a clock tree, in no figure: 0.71 sqrt(sinks x area) of wire at an assumed 0.2 fF/um, without its buffers"
     found.append(
         Metric("clock_tree_estimate_uw", round(tree_uw, 4), "uW", "lower", f"{tree}; {process.typical.label}, {clock}")
     )
