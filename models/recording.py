@@ -26,7 +26,7 @@ class Session:
 
     samples float32 [samples, channels], microvolt (kind voltage) or the source's own unit; onset int64 [events]: sample of
     each cue; label int64 [events]: index into the recording's label_names; targets float32 [samples, outputs] where the
-    source has behaviour instead of cues.
+    source has behaviour instead of cues, NaN in rows that are neither learned nor scored.
     """
 
     name: str

@@ -2,14 +2,14 @@
 
 A cue's window reaches from the cue to `decide_s` after it. Where behaviour is recorded instead of cues, a window ends at every
 row (voltages: every STEP_S) and holds the HISTORY_S before it, the row itself included. Windows that leave their stream are
-left out, so nothing reaches from one session into another.
+left out, so nothing reaches from one session into another; so are moments whose targets are not known.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from models.recording import Recording, RecordingError
+from models.recording import Recording, RecordingError, Session
 from models.splits import training_sessions
 
 HISTORY_S = 1.0
@@ -87,6 +87,9 @@ def windows_of(recording: Recording) -> tuple[Windows, Windows]:
 
 def _windows(recording: Recording, chosen: list[int]) -> Windows:
     rate, sessions = recording.sample_hz, [recording.sessions[i] for i in chosen]
+    for session in sessions:
+        if not np.isfinite(session.samples).all():
+            raise RecordingError(f"{recording.source}: session {session.name} has NaN or infinite samples; repair or drop them")
     streams = tuple(session.samples for session in sessions)
     if recording.events:
         length = round(recording.decide_s * rate)
@@ -108,10 +111,16 @@ def _windows(recording: Recording, chosen: list[int]) -> Windows:
         raise RecordingError(f"{recording.source}: has neither cues nor targets, nothing to train on; use another recording")
     length = max(1, round(HISTORY_S * rate))
     step = max(1, round(STEP_S * rate)) if recording.kind == "voltage" else 1
-    ends = [np.arange(length, len(session.samples) + 1, step) for session in sessions]
+    ends = [_known_moments(session, length, step) for session in sessions]
     course = [session.targets[end - 1] for session, end in zip(sessions, ends, strict=True) if session.targets is not None]
     targets = np.concatenate(course).astype(np.float32)
     return Windows(streams, _numbers(ends), np.concatenate(ends), length, rate, recording.kind, targets=targets)
+
+
+def _known_moments(session: Session, length: int, step: int) -> np.ndarray:
+    """Ends of windows inside the session whose last row has targets."""
+    ends = np.arange(length, len(session.samples) + 1, step)
+    return ends if session.targets is None else ends[np.isfinite(session.targets[ends - 1]).all(axis=1)]
 
 
 def _numbers(ends: list[np.ndarray]) -> np.ndarray:

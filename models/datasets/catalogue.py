@@ -1,6 +1,12 @@
-"""Which reader a recording needs, told from its keys and shapes alone, never from its name."""
+"""Which reader a recording needs: of an .npz told from its keys and shapes alone, never from its name; else from its format.
 
+Readers of other formats and their libraries are imported when such a recording is asked for, and what they read is kept
+(models.datasets.cache).
+"""
+
+import importlib
 import warnings
+import zipfile
 from pathlib import Path
 from types import ModuleType
 
@@ -9,14 +15,63 @@ import numpy as np
 from designs.schema import Design
 from models.datasets import bci4_2b, bci4_ecog_features, ecog_snippets, generic, physionet_eegmmidb, stevenson_spikes
 from models.datasets.archive import open_archive
+from models.datasets.cache import cached
 from models.datasets.generated import generate
 from models.recording import Recording, RecordingError
 
 READERS: tuple[ModuleType, ...] = (generic, physionet_eegmmidb, bci4_2b, bci4_ecog_features, stevenson_spikes, ecog_snippets)
 
 
+MOABB, BIDS_MARK = "moabb:", "dataset_description.json"
+FORMATS = {
+    **dict.fromkeys((".edf", ".bdf", ".gdf", ".vhdr", ".fif"), "models.datasets.mne_files"),
+    ".mat": "models.datasets.bci4_ecog_mat",
+    ".nwb": "models.datasets.nwb_files",
+}
+"""Ending of a file -> reader."""
+
+
 def read_recording(path: Path, task: str | None = None) -> Recording:
-    """The recording at `path`. Raises RecordingError, one line, for whatever cannot be read."""
+    """The recording at `path`, a file, a folder or `moabb:NAME`. Raises RecordingError, one line, for what cannot be read."""
+    reader = format_reader(path)
+    if reader is None:
+        return _read_archive(path, task)
+    return cached(path, task, reader, lambda: _guarded(reader, path, task))
+
+
+def format_reader(path: Path) -> str | None:
+    """The module that reads what is no .npz; None for an .npz. Raises RecordingError for an unknown format."""
+    if str(path).startswith(MOABB):
+        return "models.datasets.moabb_sets"
+    if path.is_dir():
+        if (path / BIDS_MARK).is_file():
+            return "models.datasets.bids_folder"
+        return FORMATS[".nwb"] if any(path.glob("*.nwb")) else FORMATS[".edf"]
+    if not path.is_file() or path.suffix.lower() in (".npz", ".npy") or zipfile.is_zipfile(path):
+        return None
+    reader = FORMATS.get(path.suffix.lower())
+    if reader is None:
+        known = ", ".join([".npz", *FORMATS])
+        raise RecordingError(f"{path.name}: a file of an unknown format; known are {known}, BIDS folders and moabb:NAME")
+    return reader
+
+
+def _guarded(reader: str, path: Path, task: str | None) -> Recording:
+    """What the reader finds; one line where its library stumbles, whatever it raises."""
+    module = importlib.import_module(reader)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found: Recording = module.read(str(path) if str(path).startswith(MOABB) else path, task)
+            return found
+    except RecordingError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise RecordingError(f"{path.name}: not readable as {module.KIND} ({reason}); copy or download it again") from error
+
+
+def _read_archive(path: Path, task: str | None) -> Recording:
     found = open_archive(path)
     for reader in READERS:
         try:
@@ -40,11 +95,17 @@ def read_recording(path: Path, task: str | None = None) -> Recording:
 def tasks_of(place: str) -> list[str]:
     """Every task that the recording at `place` holds, each a recording of its own. Raises RecordingError where it has none."""
     path = Path(place)
-    found = open_archive(path)
-    for reader in READERS:
-        if hasattr(reader, "tasks") and reader.matches(found):
-            return list(reader.tasks(found))
-    raise RecordingError(f"{path.name}: has no list of tasks; leave #all out")
+    reader, listed = format_reader(path), None
+    if reader is not None:
+        module = importlib.import_module(reader)
+        listed = module.tasks(place if place.startswith(MOABB) else path) if hasattr(module, "tasks") else None
+    else:
+        found = open_archive(path)
+        fitting = next((each for each in READERS if each.matches(found)), None)
+        listed = fitting.tasks(found) if fitting is not None and hasattr(fitting, "tasks") else None
+    if not listed:
+        raise RecordingError(f"{path.name}: has no list of tasks; leave #all out")
+    return list(listed)
 
 
 def recording_for(design: Design, path: Path | None, task: str | None, seed: int) -> Recording:
