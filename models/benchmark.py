@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -15,43 +15,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from models.baselines.model import BaselineError
-from models.baselines.registry import BASELINES
-from models.benchmark_cells import (
-    Cell,
-    Outcome,
-    Result,
-    evaluate_baseline,
-    fold_digest,
-    folds_of,
-    measured,
-    read_result,
-    write_result,
-)
+from models.benchmark_cells import Cell, Result, fold_digest, folds_of, measured, read_result, write_result
+from models.benchmark_models import NAMES, BenchmarkError, check_model, evaluate, is_random, module_of
 from models.benchmark_table import markdown, table_rows, write_table
 from models.datasets.sources import read_sources, row_name
 from models.recording import RecordingError
 from models.splits import LEAVE_ONE_SUBJECT_OUT, read_protocol
-from models.trials import windows_of
-
-EVALUATE: dict[str, Callable[..., Outcome]] = {name: evaluate_baseline for name in BASELINES}
-"""Model name -> (fold, model name, seed) -> Outcome. A fold is a Recording with its test sessions named."""
-
-
-def module_of(model: str) -> str:
-    """The module that the model's results depend on, with all that it imports."""
-    return BASELINES[model].__module__ if model in BASELINES else EVALUATE[model].__module__
-
-
-class BenchmarkError(ValueError):
-    """A benchmark that cannot be run; one line."""
 
 
 def plan(recordings: list[str], models: list[str], protocol: str, seeds: int) -> list[Cell]:
     """Every cell, those of one recording together. Raises RecordingError, BaselineError, BenchmarkError before any work."""
-    unknown = [name for name in models if name not in EVALUATE]
-    if unknown or not models:
-        wrong = f"model {', '.join(unknown)} is unknown" if unknown else "no model is named"
-        raise BenchmarkError(f"{wrong}; use {', '.join(EVALUATE)}")
+    if not models:
+        raise BenchmarkError(f"no model is named; use {', '.join(NAMES)}")
     chosen = str(read_protocol(protocol))
     cells = []
     for text in recordings:
@@ -60,10 +35,9 @@ def plan(recordings: list[str], models: list[str], protocol: str, seeds: int) ->
         for subjects in groups:
             found = folds_of(subjects, chosen)
             for name in models:
-                if name in BASELINES:
-                    BASELINES[name]().check(windows_of(found[0])[0])
+                check_model(name, found[0])
             cells += [
-                Cell(row_name(text), subjects, chosen, fold, content, name, module_of(name), seed)
+                Cell(row_name(text), subjects, chosen, fold, content, name, module_of(name), is_random(name), seed)
                 for fold, content in enumerate(map(fold_digest, found))
                 for name in models
                 for seed in range(seeds)
@@ -76,7 +50,7 @@ def compute(cell: Cell) -> Result:
     fold = folds_of(cell.subjects, cell.protocol)[cell.fold]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return measured(fold, EVALUATE[cell.model](fold, cell.model, cell.seed))
+        return measured(fold, evaluate(fold, cell.model, cell.seed))
 
 
 def _compute_and_keep(folder: Path, cell: Cell) -> Result:
@@ -95,11 +69,11 @@ def _start_worker() -> None:
 
 def results(cells: list[Cell], folder: Path, jobs: int) -> Iterator[tuple[Cell, Result]]:
     """Every cell's result as it comes: kept ones first, then computed ones, each kept before it is given."""
-    missing = []
+    missing: dict[str, list[Cell]] = {}
     for cell in cells:
         kept = read_result(folder, cell)
         if kept is None:
-            missing.append(cell)
+            missing.setdefault(cell.key, []).append(cell)
         else:
             yield cell, kept
     if not missing:
@@ -109,9 +83,10 @@ def results(cells: list[Cell], folder: Path, jobs: int) -> Iterator[tuple[Cell, 
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(jobs, len(missing)), mp_context=context, initializer=_start_worker)
     try:
-        running = {pool.submit(_compute_and_keep, folder, cell): cell for cell in missing}
+        running = {pool.submit(_compute_and_keep, folder, same[0]): same for same in missing.values()}
         for done in as_completed(running):
-            yield running[done], done.result()
+            for cell in running[done]:
+                yield cell, done.result()
     except BrokenProcessPool as error:
         raise BenchmarkError("a process died, perhaps for want of memory; run again with --jobs 1") from error
     finally:

@@ -6,7 +6,6 @@ the model and its source, and the seed. The same cell is never computed twice, a
 
 import hashlib
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -15,13 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from models.baselines.model import BaselineError
-from models.baselines.registry import BASELINES
 from models.datasets.sources import Source, read_source
 from models.metrics import accuracy, correlation, r2
+from models.outcome import Outcome
 from models.recording import Recording
 from models.source_closure import closure_digest
 from models.splits import LEAVE_ONE_SUBJECT_OUT, folds, read_protocol, subject_folds
-from models.trials import windows_of
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,20 @@ class Cell:
     model: str
     module: str
     """Where the model is written."""
+    random: bool
+    """Whether the seed matters to it; where not, all seeds share one result."""
     seed: int
 
     @property
     def key(self) -> str:
         """Name of the result's file, without its ending."""
-        parts = [self.content, self.model, str(self.seed), closure_digest(self.module), closure_digest("models.metrics")]
+        parts = [
+            self.content,
+            self.model,
+            str(self.seed if self.random else None),
+            closure_digest(self.module),
+            closure_digest("models.metrics"),
+        ]
         return f"{self.model}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:24]}"
 
 
@@ -62,29 +68,6 @@ class Result:
     macs: int
     train_s: float
     """Of processor time."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What training and testing one model on one fold gave. predicted, wanted: int64 [windows] or float [windows, outputs]."""
-
-    predicted: np.ndarray
-    wanted: np.ndarray
-    train_windows: int
-    parameters: int
-    macs: int
-    train_s: float
-
-
-def evaluate_baseline(fold: Recording, model: str, seed: int) -> Outcome:
-    """Fit the baseline called `model` on the fold's training windows, predict its test windows, once."""
-    train, test = windows_of(fold)
-    baseline = BASELINES[model]()
-    begin = time.process_time()
-    baseline.fit(train, seed)
-    train_s = time.process_time() - begin
-    predicted = baseline.predict(test)
-    return Outcome(predicted, test.wanted, len(train), baseline.parameters, baseline.macs(test), train_s)
 
 
 def measured(fold: Recording, outcome: Outcome) -> Result:

@@ -137,21 +137,26 @@ def fit_to_design(recording: Recording, design: Design) -> Recording:
     RecordingWarning for those that are constant in a session. The other electrodes do not matter.
     """
     tokenizer, source = design.tokenizer, recording.source
-    if recording.kind != "voltage":
+    if recording.kind != tokenizer.signal:
+        wanted = "voltages" if tokenizer.signal == "voltage" else tokenizer.signal
         raise RecordingError(
-            f"{source}: holds {recording.kind}, but {design.name} starts from voltages; "
+            f"{source}: holds {recording.kind}, but {design.name} starts from {wanted}; "
             f"use a recording of at least {tokenizer.channels} channels at {tokenizer.sample_hz} Hz"
         )
-    if recording.events == 0:
+    if design.model.regression:
+        _judge_targets(recording, design)
+    elif recording.events == 0:
         raise RecordingError(
             f"{source}: has no labelled cues, nothing to train on; use a recording with cues of {design.model.outputs} classes"
         )
-    if recording.sample_hz != tokenizer.sample_hz:
+    if recording.sample_hz != tokenizer.sample_hz and not (
+        tokenizer.ready and round(recording.sample_hz) == tokenizer.sample_hz
+    ):
         raise RecordingError(
             f"{source}: sampled at {recording.sample_hz:g} Hz, but {design.name} takes {tokenizer.sample_hz} Hz; "
             f"resample it, or use a design with sample_hz={recording.sample_hz:g}"
         )
-    if len(recording.label_names) != design.model.outputs:
+    if not design.model.regression and len(recording.label_names) != design.model.outputs:
         raise RecordingError(
             f"{source}: has {len(recording.label_names)} classes ({', '.join(recording.label_names)}), but {design.name} has "
             f"outputs={design.model.outputs}; choose another --task or design"
@@ -162,6 +167,16 @@ def fit_to_design(recording: Recording, design: Design) -> Recording:
         recording = replace(recording, sessions=sessions, electrodes=tuple(recording.electrodes[i] for i in columns))
     _judge_samples(recording)
     return recording
+
+
+def _judge_targets(recording: Recording, design: Design) -> None:
+    outputs = {0 if session.targets is None else session.targets.shape[1] for session in recording.sessions}
+    if outputs != {design.model.outputs}:
+        found = ", ".join(map(str, sorted(outputs)))
+        raise RecordingError(
+            f"{recording.source}: has {found} targets per sample, but {design.name} has outputs={design.model.outputs}; "
+            f"choose another --task or design"
+        )
 
 
 def _columns(recording: Recording, design: Design) -> list[int]:

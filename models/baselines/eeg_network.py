@@ -25,6 +25,7 @@ class EegNetwork(Baseline):
     """arrays: scale [channels], outputs, and the network's state under `net.`."""
 
     tasks = ("classes",)
+    random = True
     training: ClassVar[Training] = Training(epochs=40, learning_rate=1e-3)
 
     @abstractmethod
@@ -61,7 +62,9 @@ class EegNetwork(Baseline):
 
     def _made(self, windows: Windows, outputs: int) -> nn.Module:
         try:
-            return self.build(windows.channels, _samples(windows), outputs)
+            net = self.build(windows.channels, _samples(windows), outputs)
+            outputs_of(net, torch.zeros(1, windows.channels, _samples(windows)))
+            return net.train()
         except (ValueError, RuntimeError, ZeroDivisionError) as error:
             raise BaselineError(
                 f"{self.name} cannot be built for windows of {windows.length / windows.sample_hz:g} s "

@@ -17,6 +17,7 @@ class FilterBankCsp(Baseline):
 
     name = "filter_bank_csp"
     tasks = ("classes",)
+    random = True
 
     def fit(self, windows: Windows, seed: int) -> None:
         self.check(windows)

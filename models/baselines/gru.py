@@ -33,6 +33,7 @@ class Gru(Baseline):
 
     name = "gru"
     tasks = ("targets",)
+    random = True
 
     def fit(self, windows: Windows, seed: int) -> None:
         self.check(windows)

@@ -20,11 +20,12 @@ class Baseline(ABC):
     """A model that is its arrays: `predict` reads nothing else that fitting found, so saving the arrays saves the model.
 
     Deterministic: the same windows and seed give the same arrays on the same machine. `tasks`: what it can learn, of
-    "classes" and "targets".
+    "classes" and "targets"; `random`: whether the seed matters to it.
     """
 
     name: ClassVar[str]
     tasks: ClassVar[tuple[str, ...]]
+    random: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.arrays: dict[str, np.ndarray] = {}
@@ -55,7 +56,7 @@ class Baseline(ABC):
     def save(self, path: Path) -> None:
         """All arrays as safetensors, under a temporary name first."""
         partial = path.with_name(f".{path.name}.partial")
-        arrays = {key: np.ascontiguousarray(array) for key, array in self.arrays.items()}
+        arrays = {key: np.array(array, order="C") for key, array in self.arrays.items()}
         save_file(arrays, partial, metadata={"model": self.name, "keys": json.dumps(sorted(arrays))})
         partial.replace(path)
 

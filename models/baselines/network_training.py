@@ -1,4 +1,5 @@
-"""How every network among the baselines is trained: AdamW, one cosine from the full step to nothing, a fixed number of epochs.
+"""How every network among the baselines is trained: AdamW, one cosine from the full step to nothing, a fixed number of epochs,
+or as many as LEAST_STEPS takes where there are few windows.
 
 No early stopping: with a few hundred windows a validation part costs more than it tells, and so every training window trains.
 """
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 PREDICT_AT_ONCE = 256
+LEAST_STEPS = 150
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,11 @@ def fit_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = make().train()
-        steps = training.epochs * -(-len(inputs) // training.batch)
+        batches = -(-len(inputs) // training.batch)
+        epochs = max(training.epochs, -(-LEAST_STEPS // batches))
         optimiser = torch.optim.AdamW(net.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        for _ in range(training.epochs):
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches)
+        for _ in range(epochs):
             for chosen in _batches(len(inputs), training.batch):
                 optimiser.zero_grad()
                 loss(net(inputs[chosen]), wanted[chosen]).backward()

@@ -1,7 +1,5 @@
 """Every baseline by its name."""
 
-from collections.abc import Callable
-
 from models.baselines.atcnet import AtcNet
 from models.baselines.csp import CommonSpatialPatterns
 from models.baselines.deep4 import Deep4
@@ -20,5 +18,5 @@ CLASSICAL = (LogBandPower, CommonSpatialPatterns, FilterBankCsp, RiemannTangentS
 NETWORKS = (EegNet, ShallowFbcspNet, Deep4, EegConformer, AtcNet)
 REGRESSIONS = (RidgeWithLags, Kalman, Gru)
 
-BASELINES: dict[str, Callable[[], Baseline]] = {model.name: model for model in (*CLASSICAL, *NETWORKS, *REGRESSIONS)}
-"""Name -> a new, unfitted model."""
+BASELINES: dict[str, type[Baseline]] = {model.name: model for model in (*CLASSICAL, *NETWORKS, *REGRESSIONS)}
+"""Name -> class; it is made without arguments, unfitted."""

@@ -28,7 +28,12 @@ class RidgeWithLags(Baseline):
         rows = ((rows - centre) / scale).astype(np.float32)
         lags, penalty = _choose(rows, windows.wanted)
         model = Ridge(alpha=penalty).fit(_flat(rows, lags), windows.wanted)
-        self.arrays = {"centre": centre, "scale": scale, "weight": model.coef_.T, "bias": np.atleast_1d(model.intercept_)}
+        self.arrays = {
+            "centre": centre,
+            "scale": scale,
+            "weight": np.atleast_2d(model.coef_).T,
+            "bias": np.atleast_1d(model.intercept_),
+        }
 
     def predict(self, windows: Windows) -> np.ndarray:
         rows = (lagged(windows) - self.arrays["centre"]) / self.arrays["scale"]
