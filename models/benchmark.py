@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -28,16 +29,17 @@ def plan(recordings: list[str], models: list[str], protocol: str, seeds: int) ->
     if not models:
         raise BenchmarkError(f"no model is named; use {', '.join(NAMES)}")
     chosen = str(read_protocol(protocol))
+    named = [(row_name(text), read_sources(text)) for text in recordings]
+    if chosen == LEAVE_ONE_SUBJECT_OUT:
+        named = [(" + ".join(name for name, _ in named), [source for _, sources in named for source in sources])]
     cells = []
-    for text in recordings:
-        sources = read_sources(text)
-        groups = [tuple(sources)] if chosen == LEAVE_ONE_SUBJECT_OUT else [(source,) for source in sources]
-        for subjects in groups:
+    for name_of_row, sources in named:
+        for subjects in [tuple(sources)] if chosen == LEAVE_ONE_SUBJECT_OUT else [(source,) for source in sources]:
             found = folds_of(subjects, chosen)
             for name in models:
                 check_model(name, found[0])
             cells += [
-                Cell(row_name(text), subjects, chosen, fold, content, name, module_of(name), is_random(name), seed)
+                Cell(name_of_row, subjects, chosen, fold, content, name, module_of(name), is_random(name), seed)
                 for fold, content in enumerate(map(fold_digest, found))
                 for name in models
                 for seed in range(seeds)
@@ -46,7 +48,8 @@ def plan(recordings: list[str], models: list[str], protocol: str, seeds: int) ->
 
 
 def compute(cell: Cell) -> Result:
-    """One cell, in this process. Raises RecordingError, BaselineError."""
+    """One cell, in this process, on one thread. Raises RecordingError, BaselineError."""
+    torch.set_num_threads(1)
     fold = folds_of(cell.subjects, cell.protocol)[cell.fold]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -60,11 +63,8 @@ def _compute_and_keep(folder: Path, cell: Cell) -> Result:
 
 
 def _start_worker() -> None:
-    """Ctrl-C is the parent's to handle; one thread each, for the processes share the cores."""
+    """Ctrl-C is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def results(cells: list[Cell], folder: Path, jobs: int) -> Iterator[tuple[Cell, Result]]:
@@ -76,8 +76,16 @@ def results(cells: list[Cell], folder: Path, jobs: int) -> Iterator[tuple[Cell, 
             missing.setdefault(cell.key, []).append(cell)
         else:
             yield cell, kept
-    if not missing:
+    if jobs == 1 or len(missing) < 2:
+        for same in missing.values():
+            result = _compute_and_keep(folder, same[0])
+            yield from ((cell, result) for cell in same)
         return
+    yield from _in_processes(missing, folder, jobs)
+
+
+def _in_processes(missing: dict[str, list[Cell]], folder: Path, jobs: int) -> Iterator[tuple[Cell, Result]]:
+    """What is missing, by key, computed side by side. However this ends, its processes end with it."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     context = multiprocessing.get_context("spawn")

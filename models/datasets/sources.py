@@ -23,7 +23,7 @@ def read_sources(text: str) -> list[Source]:
     """The recordings that `text` names. Raises RecordingError for a place that is not there or tasks it does not list."""
     place, _, tasks = text.partition("#")
     if not place or (not place.startswith("moabb:") and not Path(place).exists()):
-        raise RecordingError(f"{place or text!r}: no such recording; give a file, a folder or moabb:NAME")
+        raise RecordingError(f"{place or repr(text)}: no such recording; give a file, a folder or moabb:NAME")
     if not tasks:
         return [Source(place)]
     if tasks == "all":
