@@ -7,8 +7,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from models.baselines.model import BaselineError
 from models.trials import Windows
 
-START_S = 0.5
-"""What the subject does in the first half second after a cue is reading it."""
+START_S, END_S = 0.5, 3.5
+"""The part of a window that is looked at: a subject first reads the cue, and tires of imagining after some seconds."""
 ORDER = 4
 
 Band = tuple[float, float]
@@ -19,8 +19,13 @@ def start_sample(windows: Windows) -> int:
     return min(round(START_S * windows.sample_hz), windows.length // 4)
 
 
+def end_sample(windows: Windows) -> int:
+    """The sample after the last one that is looked at."""
+    return min(round(END_S * windows.sample_hz), windows.length)
+
+
 def band_passed(windows: Windows, band: Band) -> np.ndarray:
-    """float64 [windows, channels, samples] from `start_sample` on, filtered without phase inside the window."""
+    """float64 [windows, channels, samples] from `start_sample` to `end_sample`, filtered without phase inside the window."""
     low, high = band
     nyquist = windows.sample_hz / 2
     if low >= nyquist:
@@ -29,7 +34,7 @@ def band_passed(windows: Windows, band: Band) -> np.ndarray:
     sos = butter(ORDER, edges, "bandpass" if len(edges) == 2 else "highpass", fs=windows.sample_hz, output="sos")
     signal = windows.signal().astype(np.float64)
     pad = min(signal.shape[2] - 1, round(windows.sample_hz))
-    return np.asarray(sosfiltfilt(sos, signal, axis=2, padlen=pad)[:, :, start_sample(windows) :])
+    return np.asarray(sosfiltfilt(sos, signal, axis=2, padlen=pad)[:, :, start_sample(windows) : end_sample(windows)])
 
 
 def filter_macs(windows: Windows, channels: int) -> int:

@@ -12,7 +12,7 @@ from scipy.signal import resample
 from torch import nn
 
 from models.baselines.audio_placeholder import import_braindecode
-from models.baselines.bands import band_passed, filter_macs, start_sample
+from models.baselines.bands import band_passed, end_sample, filter_macs, start_sample
 from models.baselines.model import Baseline, BaselineError
 from models.baselines.network_training import Training, arrays_of, fit_network, load_arrays, network_macs, outputs_of
 from models.trials import Windows
@@ -79,7 +79,7 @@ def braindecode_model(name: str, **settings: object) -> nn.Module:
 
 
 def _samples(windows: Windows) -> int:
-    return round((windows.length - start_sample(windows)) * RATE_HZ / windows.sample_hz)
+    return round((end_sample(windows) - start_sample(windows)) * RATE_HZ / windows.sample_hz)
 
 
 def _signal(windows: Windows) -> np.ndarray:
