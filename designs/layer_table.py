@@ -67,7 +67,7 @@ def linear_layers(design: Design) -> tuple[LinearLayer, ...]:
             LinearLayer(f"block{i}_expand", dim, hidden, tokens, stream, weight, activation.unsigned()),
             LinearLayer(f"block{i}_contract", hidden, dim, tokens, activation.unsigned(), weight, stream),
         ]
-    return (*layers, LinearLayer("readout", dim, model.outputs, 1, stream, weight, None))
+    return (*layers, LinearLayer("readout", model.pooled_dim, model.outputs, 1, stream, weight, None))
 
 
 def linear_layer(design: Design, name: str) -> LinearLayer:
@@ -96,10 +96,9 @@ def streams(design: Design) -> tuple[StreamShape, ...]:
             StreamShape(f"block{i}_contract", window, quant.stream),
             StreamShape(f"block{i}_out", window, quant.stream),
         ]
-    found += [
-        StreamShape("pool", (model.embed_dim,), quant.stream),
-        StreamShape("readout", (model.outputs,), linear_layer(design, "readout").acc),
-    ]
+    if model.pool == "mean":
+        found.append(StreamShape("pool", (model.embed_dim,), quant.stream))
+    found.append(StreamShape("readout", (model.outputs,), linear_layer(design, "readout").acc))
     if not model.regression:
         found.append(StreamShape("decision", (1,), IntFormat((model.outputs - 1).bit_length(), signed=False)))
     return tuple(found)

@@ -8,6 +8,7 @@ from designs.number_format import INT8, INT12, UINT8, IntFormat
 ATTENTION_NORMALISERS = ("none", "shift", "divide")
 SIGNALS = ("voltage", "counts", "features")
 TASKS = ("classification", "regression")
+POOLS = ("mean", "none")
 BACKENDS = ("amaranth", "finn")
 DECIMATOR_REACH = 13
 """Samples of history that two neighbouring outputs of the 11-tap half-band decimator look at."""
@@ -51,7 +52,8 @@ class SpatialSpec:
 
 @dataclass(frozen=True)
 class TokenizerSpec:
-    """The integer Morlet bank, behind a spatial filter if there is one: octaves at halved rates, each with the same `wavelets // octaves` kernels.
+    """The integer Morlet bank, behind a spatial filter if there is one: octaves at halved rates, each with the same
+    `wavelets // octaves` kernels.
 
     The highest wavelet is centred on sample_hz / 4; each octave lies a factor two lower. A kernel spans `taps` samples of
     its octave's rate and `cycles` cycles of its centre frequency (standard deviation cycles / (2 pi f)).
@@ -81,9 +83,7 @@ class TokenizerSpec:
 
     def __post_init__(self) -> None:
         _positive(self, "channels", "sample_hz", "token_ms")
-        _require(
-            self.signal in SIGNALS, f"TokenizerSpec: signal={self.signal!r} is unknown; use one of {', '.join(SIGNALS)}"
-        )
+        _require(self.signal in SIGNALS, f"TokenizerSpec: signal={self.signal!r} is unknown; use one of {', '.join(SIGNALS)}")
         _require(not self.token.signed, f"TokenizerSpec: token={self.token} must be unsigned, magnitudes have no sign")
         _require(
             not self.electrodes or len(self.electrodes) == self.channels,
@@ -196,8 +196,11 @@ class ModelSpec:
     outputs: int
     normaliser: str = "none"
     task: str = "classification"
+    pool: str = "mean"
+    """mean: the readout sees the mean of the window's tokens; none: all of them, row-major, `tokens * embed_dim` values."""
 
     def __post_init__(self) -> None:
+        _require(self.pool in POOLS, f"ModelSpec: pool={self.pool!r} is unknown; use one of {', '.join(POOLS)}")
         _require(self.task in TASKS, f"ModelSpec: task={self.task!r} is unknown; use one of {', '.join(TASKS)}")
         _positive(self, "tokens", "embed_dim", "layers", "hidden_dim", "outputs")
         _require(self.tokens >= 2, f"ModelSpec: tokens={self.tokens} leaves nothing to attend to; use at least 2")
@@ -213,6 +216,11 @@ class ModelSpec:
     @property
     def regression(self) -> bool:
         return self.task == "regression"
+
+    @property
+    def pooled_dim(self) -> int:
+        """Inputs of the readout."""
+        return self.embed_dim if self.pool == "mean" else self.tokens * self.embed_dim
 
     @property
     def mean_shift(self) -> int:

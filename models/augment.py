@@ -25,7 +25,7 @@ def augment(tokens: Tensor, targets: Tensor, how: Augmentation, design: Design, 
 
     Everything random comes from `draw`, a generator on the CPU.
     """
-    batch, channels = len(tokens), design.tokenizer.channels
+    batch, channels = len(tokens), design.tokenizer.bank_channels
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=draw).to(tokens.device)

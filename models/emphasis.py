@@ -25,7 +25,7 @@ def feature_gains(train: WindowTensors, design: Design) -> Tensor:
     centres = torch.stack([group.mean(dim=0) for group in groups])
     within = torch.stack([group.var(dim=0, correction=0) for group in groups]).mean(dim=0)
     apart = centres.std(dim=0, correction=0) / within.clamp_min(1e-12).sqrt()
-    slow = torch.tensor(centre_hz(design.tokenizer), device=apart.device).repeat(design.tokenizer.channels) < SLOW_HZ
+    slow = torch.tensor(centre_hz(design.tokenizer), device=apart.device).repeat(design.tokenizer.bank_channels) < SLOW_HZ
     return LOUDEST * apart / apart.max().clamp_min(1e-12) * torch.where(slow, SLOW_GAIN, 1.0)
 
 

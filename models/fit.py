@@ -33,6 +33,10 @@ class FitSettings:
     patience: int = 10
     """Epochs without a better validation loss after which training stops."""
     windows_per_epoch: int = 256
+    start: str = "random"
+    """random, or linear: as the best linear decoder of the training windows (models.linear_start)."""
+    judged: bool = True
+    """Whether validation chooses the number of epochs; else it is `epochs`, and validation windows train like the others."""
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -53,6 +57,11 @@ def task_loss(model: nn.Module, tokens: Tensor, targets: Tensor) -> Tensor:
     return soft_cross_entropy(model(tokens), targets)
 
 
+def value_loss(model: nn.Module, tokens: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error of a regressor's outputs."""
+    return nn.functional.mse_loss(model(tokens), targets)
+
+
 def fit(
     model: nn.Module,
     train: WindowTensors,
@@ -60,7 +69,7 @@ def fit(
     design: Design,
     settings: FitSettings,
     *,
-    loss: Loss = task_loss,
+    loss: Loss | None = None,
     stop_after: int | None = None,
     state_path: Path | None = None,
     on_epoch: Callable[[int, float, float], None] = lambda epoch, train_loss, validation_loss: None,
@@ -71,6 +80,7 @@ def fit(
     With `state_path` the state is kept there after every epoch and taken up again if it was left by the same settings;
     the result is the same as without the interruption. `on_epoch` hears (epoch, training loss, validation loss or NaN).
     """
+    loss = loss or (value_loss if design.model.regression else task_loss)
     last = settings.epochs if stop_after is None else min(stop_after, settings.epochs)
     marks = json.dumps(asdict(settings) | {"stop_after": stop_after})
     averaged = copy.deepcopy(model)
@@ -94,17 +104,25 @@ def fit(
 
 @torch.no_grad()
 def evaluation_loss(model: nn.Module, windows: WindowTensors) -> float:
-    """Mean cross-entropy of `model` on whole windows, no augmentation."""
+    """Mean cross-entropy of `model` on whole windows, or a regressor's mean squared error; no augmentation."""
     model.eval()
+    if windows.label.dtype.is_floating_point:
+        return float(nn.functional.mse_loss(predict(model, windows), windows.label))
     return float(nn.functional.cross_entropy(model(windows.all_tokens()), windows.label))
 
 
 @torch.no_grad()
 def decide(model: nn.Module, windows: WindowTensors, batch: int = 1024) -> Tensor:
     """int64 [windows]: the class with the largest logit."""
+    return predict(model, windows, batch).argmax(dim=1).cpu()
+
+
+@torch.no_grad()
+def predict(model: nn.Module, windows: WindowTensors, batch: int = 1024) -> Tensor:
+    """[windows, outputs]: logits, or a regressor's standardised values."""
     model.eval()
     chosen = torch.arange(len(windows)).split(batch)
-    return torch.cat([model(windows.batch(part)[0]).argmax(dim=1).cpu() for part in chosen])
+    return torch.cat([model(windows.batch(part)[0]) for part in chosen])
 
 
 def _epoch(
@@ -127,7 +145,7 @@ def _epoch(
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * _schedule(state.step / steps)
         tokens, label = train.batch(chosen)
-        targets = soft_targets(label, design.model.outputs, settings.smoothing)
+        targets = label if design.model.regression else soft_targets(label, design.model.outputs, settings.smoothing)
         value = loss(model, *augment(tokens, targets, settings.augmentation, design, draw))
         optimiser.zero_grad(set_to_none=True)
         value.backward()

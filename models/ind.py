@@ -26,7 +26,15 @@ class Block(nn.Module):
 
 
 class Ind(nn.Module):
-    """IND from standardised tokens to logits; `embedding` gives the pooled vector that distillation aligns."""
+    """IND from standardised tokens to logits, or to standardised targets; `embedding` gives the vector in front of the readout.
+
+    `spatial` [virtual channels, channels] stands before the tokens (models.window_tensors). A regressor's targets are
+    `target_centre` + `target_scale` times its outputs. Neither is trained here.
+    """
+
+    spatial: Tensor | None
+    target_centre: Tensor
+    target_scale: Tensor
 
     def __init__(self, design: Design):
         super().__init__()
@@ -34,16 +42,22 @@ class Ind(nn.Module):
         self.embed = nn.Linear(design.tokenizer.features, spec.embed_dim)
         self.position = nn.Parameter(torch.zeros(spec.tokens, spec.embed_dim))
         self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.layers))
-        self.readout = nn.Linear(spec.embed_dim, spec.outputs)
+        self.readout = nn.Linear(spec.pooled_dim, spec.outputs)
+        self.pool = spec.pool
+        mixed = (design.tokenizer.bank_channels, design.tokenizer.channels)
+        self.register_buffer("spatial", torch.zeros(mixed) if design.tokenizer.spatial else None)
+        if spec.regression:
+            self.register_buffer("target_centre", torch.zeros(spec.outputs))
+            self.register_buffer("target_scale", torch.ones(spec.outputs))
         self.mean_scale = 2.0**-spec.mean_shift
 
     def embedding(self, tokens: Tensor) -> Tensor:
-        """tokens [batch, tokens, features] standardised -> [batch, embed_dim]."""
+        """tokens [batch, tokens, features] standardised -> [batch, pooled_dim]."""
         stream = self.embed(tokens) + self.position
         for block in self.blocks:
             stream = block(stream)
-        return stream.sum(dim=1) * self.mean_scale
+        return stream.flatten(1) if self.pool == "none" else stream.sum(dim=1) * self.mean_scale
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """tokens [batch, tokens, features] standardised -> logits [batch, outputs]."""
+        """tokens [batch, tokens, features] standardised -> logits or standardised targets [batch, outputs]."""
         return self.readout(self.embedding(tokens))

@@ -12,6 +12,7 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor
 
 from designs.catalogue import find_design
 from designs.decoding_set import DecodingSet
@@ -21,10 +22,12 @@ from designs.schema import Design, DesignError
 from models.checkpoint import CheckpointError, save_checkpoint
 from models.datasets.catalogue import recording_for
 from models.emphasis import feature_gains, fold_gains, with_gains
-from models.fit import FitSettings, decide, fit
+from models.fit import FitSettings, fit, predict
 from models.ind import Ind
-from models.metrics import accuracy, macro_f1
+from models.linear_start import start_linear
+from models.metrics import accuracy, correlation, macro_f1, r2
 from models.recording import RecordingError, RecordingWarning
+from models.spatial_filter import fit_spatial_filter
 from models.standardise import Standardisation, fit_standardisation
 from models.window_tensors import WindowTensors, seen_tokens, stream_tokens, training_session_windows, window_tensors
 from models.windows import decoding_set, spread_tokens
@@ -44,8 +47,9 @@ class Trained:
     model: Ind
     standardisation: Standardisation
     parts: dict[str, WindowTensors]
-    held_out: np.ndarray
-    """int64 [validation windows]: what was decided on them before any training saw them."""
+    held_out: np.ndarray | None
+    """int64 [validation windows], or float32 [validation windows, outputs]: what was decoded on them before any training saw
+    them; None where all training did (FitSettings.judged)."""
     best_epoch: int
     """Epochs that validation chose; `model` was trained for that many."""
     anew: bool
@@ -82,13 +86,12 @@ def train_ind(
     its validation loss is too good, while test stays unseen. The checkpoint's metadata says so as `trained_on`.
     """
     where = device()
-    tokens = stream_tokens(found, design, where)
-    parts = {part: window_tensors(found, tokens, part, design) for part in ("train", "validation", "test")}
-    standardisation = fit_standardisation(seen_tokens(parts["train"]))
-    parts = {part: windows.standardised(standardisation).to(where) for part, windows in parts.items()}
+    spatial = fit_spatial_filter(found, design) if design.tokenizer.spatial else None
+    tokens = stream_tokens(found, design, where, spatial)
+    plain = {part: window_tensors(found, tokens, part, design) for part in ("train", "validation", "test")}
+    standardisation, targets = fit_standardisation(seen_tokens(plain["train"])), fit_targets(plain["train"])
+    parts = {part: windows.standardised(standardisation, targets).to(where) for part, windows in plain.items()}
     torch.set_num_threads(1)  # layers this small only wait for each other on several threads
-    torch.manual_seed(settings.seed)
-    model = Ind(design).to(where)
     bar = progress.add_task(f"training {design.name}", total=settings.epochs, loss="") if progress else None
 
     def on_epoch(epoch: int, train_loss: float, validation_loss: float) -> None:
@@ -97,43 +100,91 @@ def train_ind(
             if not progress.console.is_terminal:  # bars move on terminals alone
                 progress.console.print(f"epoch {epoch}: loss {train_loss:.3f}, validation {validation_loss:.3f}")
 
-    gains = feature_gains(parts["train"], design)
-    train, validation = (with_gains(parts[part], gains) for part in ("train", "validation"))
-    state = fit(model, train, validation, design, settings, state_path=state_path, on_epoch=on_epoch)
-    held_out = decide(model, validation).numpy()
-    anew = len(train) < REFIT_BELOW
+    held_out, epochs, anew = None, settings.epochs, not settings.judged or len(parts["train"]) < REFIT_BELOW
+    if settings.judged:
+        model, gains = _started(design, parts["train"], settings)
+        train, validation = (with_gains(parts[part], gains) for part in ("train", "validation"))
+        state = fit(model, train, validation, design, settings, state_path=state_path, on_epoch=on_epoch)
+        decoded, epochs = predict(model, validation).cpu(), state.best_epoch
+        held_out = decoded.numpy() if design.model.regression else decoded.argmax(dim=1).numpy()
+        if progress and bar is not None:
+            progress.update(bar, total=state.epoch, completed=state.epoch)
     if anew:
-        every = training_session_windows(found, tokens, design, spread_tokens(design)).standardised(standardisation).to(where)
-        gains = feature_gains(every, design)
-        torch.manual_seed(settings.seed)
-        model = Ind(design).to(where)
-        every = with_gains(every, gains)
+        every = training_session_windows(found, tokens, design, spread_tokens(design))
+        every = every.standardised(standardisation, targets).to(where)
+        model, gains = _started(design, every, settings)
         path = state_path.with_name(ANEW_STATE) if state_path else None
-        fit(model, every, None, design, settings, stop_after=state.best_epoch, state_path=path)
+        heard = (lambda *_: None) if settings.judged else on_epoch
+        fit(model, with_gains(every, gains), None, design, settings, stop_after=epochs, state_path=path, on_epoch=heard)
     fold_gains(model, gains)
-    if progress and bar is not None:
-        progress.update(bar, total=state.epoch, completed=state.epoch)
+    _fill_in(model, spatial, targets)
     on_cpu = {part: windows.to(torch.device("cpu")) for part, windows in parts.items()}
-    return Trained(model.cpu(), standardisation, on_cpu, held_out, state.best_epoch, anew)
+    return Trained(model.cpu(), standardisation, on_cpu, held_out, epochs, anew)
+
+
+def fit_targets(train: WindowTensors) -> Standardisation | None:
+    """Mean and deviation of a regressor's targets in training windows; None for labels."""
+    if not train.label.dtype.is_floating_point:
+        return None
+    scale = train.label.std(dim=0, correction=0)
+    return Standardisation(train.label.mean(dim=0), torch.where(scale > 0, scale, 1.0))
+
+
+def _started(design: Design, train: WindowTensors, settings: FitSettings) -> tuple[Ind, Tensor]:
+    """(a decoder to train on `train`, the gain of every feature while it trains)."""
+    torch.manual_seed(settings.seed)
+    model = Ind(design).to(train.tokens.device)
+    if settings.start == "linear":
+        start_linear(model, train)
+    emphasised = settings.start == "random" and not design.model.regression
+    gains = feature_gains(train, design) if emphasised else torch.ones(design.tokenizer.features)
+    return model, gains
+
+
+def _fill_in(model: Ind, spatial: Tensor | None, targets: Standardisation | None) -> None:
+    """What stands before the tokens and behind the readout becomes part of the decoder."""
+    if spatial is not None and model.spatial is not None:
+        model.spatial.copy_(spatial)
+    if targets is not None:
+        model.target_centre.copy_(targets.centre)
+        model.target_scale.copy_(targets.scale)
 
 
 def measure(trained: Trained, found: DecodingSet, design: Design, wall_s: float) -> list[Metric]:
     """The metrics of a trained float decoder."""
-    decided = {"validation": trained.held_out, "test": decide(trained.model, trained.parts["test"]).numpy()}
-    label = {part: trained.parts[part].label.numpy() for part in ("validation", "test")}
-    test = f"float model, {len(label['test'])} test windows of {found.source}"
+    wanted = {part: trained.parts[part].label.numpy() for part in ("validation", "test")}
+    test = f"float model, {len(wanted['test'])} test windows of {found.source}"
     before = ", as it was before training anew with their cues" if trained.anew else ""
-    held = f"float model{before}, {len(label['validation'])} validation windows of {found.source}"
+    held = f"float model{before}, {len(wanted['validation'])} validation windows of {found.source}"
     epochs = "epoch with the least validation loss" + (", then anew for as many with its cues" if trained.anew else "")
+    if trained.held_out is None:
+        epochs = "as set; validation windows trained like the others"
+    judged = [] if trained.held_out is None else _scores(design, wanted["validation"], trained.held_out, "validation", held)[:1]
     table = "designs.layer_table"
     return [
-        Metric("accuracy__float", accuracy(label["test"], decided["test"]), "share", "higher", test),
-        Metric("macro_f1__float", macro_f1(label["test"], decided["test"]), "share", "higher", test),
-        Metric("accuracy__validation", accuracy(label["validation"], decided["validation"]), "share", "higher", held),
+        *_scores(design, wanted["test"], _decoded(trained, "test"), "float", test),
+        *judged,
         Metric("parameters", parameters(design), "count", "lower", table),
         Metric("macs_per_decision", macs_per_decision(design), "count", "lower", table),
         Metric("train__epochs", trained.best_epoch, "count", "none", epochs),
         Metric("wall_s__train", wall_s, "s", "lower", f"models.train, torch {torch.__version__}, {device().type}"),
+    ]
+
+
+def _decoded(trained: Trained, part: str) -> np.ndarray:
+    decoded = predict(trained.model, trained.parts[part]).numpy()
+    return decoded if trained.parts[part].label.dtype.is_floating_point else decoded.argmax(axis=1)
+
+
+def _scores(design: Design, wanted: np.ndarray, decoded: np.ndarray, which: str, origin: str) -> list[Metric]:
+    if design.model.regression:
+        return [
+            Metric(f"r2__{which}", r2(wanted, decoded), "share", "higher", origin),
+            Metric(f"correlation__{which}", correlation(wanted, decoded), "share", "higher", origin),
+        ]
+    return [
+        Metric(f"accuracy__{which}", accuracy(wanted, decoded), "share", "higher", origin),
+        Metric(f"macro_f1__{which}", macro_f1(wanted, decoded), "share", "higher", origin),
     ]
 
 

@@ -48,7 +48,12 @@ def stride_samples(spec: TokenizerSpec, octave: int) -> int:
 
 
 def octave_magnitudes(samples: Tensor, spec: TokenizerSpec, octave: int) -> Tensor:
-    """samples [channels, samples] from reset -> [channels, wavelets_per_octave, samples // stride_samples].
+    """samples [channels, samples] from reset -> [channels, wavelets_per_octave, samples // stride_samples]."""
+    return torch.linalg.vector_norm(octave_sums(samples, spec, octave), dim=2)
+
+
+def octave_sums(samples: Tensor, spec: TokenizerSpec, octave: int) -> Tensor:
+    """samples [channels, samples] from reset -> [channels, wavelets_per_octave, 2 (cosine, sine), samples // stride_samples].
 
     Point i stands for samples [i * stride, (i + 1) * stride). It looks at samples up to their end only, and lags them as
     the integer bank does: by half a kernel and by the half-band decimators in front of the octave.
@@ -59,22 +64,23 @@ def octave_magnitudes(samples: Tensor, spec: TokenizerSpec, octave: int) -> Tens
     points = samples.shape[1] // stride
     padded = functional.pad(samples, (before, length))[:, None, : (points - 1) * stride + length]
     sums = functional.conv1d(padded, kernels, stride=stride)
-    return torch.linalg.vector_norm(sums.unflatten(1, (spec.wavelets_per_octave, 2)), dim=2)
+    return sums.unflatten(1, (spec.wavelets_per_octave, 2))
 
 
 @torch.no_grad()
 def float_tokens(samples: Tensor, spec: TokenizerSpec) -> Tensor:
-    """samples float32 [samples, channels] from reset -> float32 [tokens, features], ordered [channel, octave, wavelet].
+    """samples float32 [samples, channels], any number of channels, from reset -> float32 [tokens, channels * wavelets], ordered
+    [channel, octave, wavelet].
 
     A token is the mean magnitude over its samples, in the unit of `samples`; only whole tokens are returned.
     """
     tokens = len(samples) // spec.token_samples
     if tokens == 0:
-        return samples.new_zeros(0, spec.features)
+        return samples.new_zeros(0, samples.shape[1] * spec.wavelets)
     signal = samples[: tokens * spec.token_samples].T.contiguous()
     groups = signal.split(CHANNELS_AT_ONCE)
     octaves = [torch.cat([_pooled(group, spec, octave, tokens) for group in groups]) for octave in range(spec.octaves)]
-    return torch.stack(octaves, dim=1).permute(3, 0, 1, 2).reshape(tokens, spec.features)
+    return torch.stack(octaves, dim=1).permute(3, 0, 1, 2).reshape(tokens, -1)
 
 
 def _pooled(signal: Tensor, spec: TokenizerSpec, octave: int, tokens: int) -> Tensor:

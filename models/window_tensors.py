@@ -15,7 +15,7 @@ from models.wavelets import float_tokens
 @dataclass(frozen=True)
 class WindowTensors:
     """tokens float32 [rows, features] of all streams, one after the other; rows int64 [windows, tokens] into it;
-    label int64 [windows]."""
+    label int64 [windows], or float32 [windows, outputs]: what a regressor should find."""
 
     tokens: Tensor
     rows: Tensor
@@ -32,18 +32,34 @@ class WindowTensors:
         """[windows, tokens, features]."""
         return self.tokens[self.rows]
 
-    def standardised(self, standardisation: Standardisation) -> "WindowTensors":
-        """The same windows with standardised tokens."""
-        return WindowTensors(standardisation(self.tokens), self.rows, self.label)
+    def standardised(self, standardisation: Standardisation, targets: Standardisation | None = None) -> "WindowTensors":
+        """The same windows with standardised tokens and, where given, standardised targets."""
+        return WindowTensors(standardisation(self.tokens), self.rows, targets(self.label) if targets else self.label)
 
     def to(self, device: torch.device) -> "WindowTensors":
         return WindowTensors(self.tokens.to(device), self.rows.to(device), self.label.to(device))
 
 
-def stream_tokens(found: DecodingSet, design: Design, device: torch.device | None = None) -> list[Tensor]:
-    """Float tokens [tokens, features] of every stream, in converter codes, on the CPU."""
-    device = device or torch.device("cpu")
-    return [float_tokens(torch.from_numpy(codes).to(device).float(), design.tokenizer).cpu() for codes in found.streams]
+def stream_tokens(
+    found: DecodingSet, design: Design, device: torch.device | None = None, spatial: Tensor | None = None
+) -> list[Tensor]:
+    """Float tokens [tokens, features] of every stream, in converter codes, on the CPU.
+
+    spatial [virtual channels, channels]: the filter in front of the wavelets, where the design has one.
+    """
+    device, spec = device or torch.device("cpu"), design.tokenizer
+    streams = [torch.from_numpy(codes).float() for codes in found.streams]
+    if spec.ready:
+        return streams
+    if spec.spatial is not None and spatial is None:
+        raise ValueError(f"{design.name}: its tokens need the weights of its spatial filter; fit them first")
+    mixed = streams if spatial is None else [samples @ spatial.T for samples in streams]
+    return [float_tokens(samples.to(device), spec.bank).cpu() for samples in mixed]
+
+
+def _wanted(found: DecodingSet, windows: np.ndarray) -> Tensor:
+    """Labels int64 [windows], or targets float32 [windows, outputs]."""
+    return torch.from_numpy(found.window_target[windows] if found.regression else found.window_label[windows])
 
 
 def window_tensors(found: DecodingSet, tokens: list[Tensor], part: str, design: Design) -> WindowTensors:
@@ -52,7 +68,7 @@ def window_tensors(found: DecodingSet, tokens: list[Tensor], part: str, design: 
     chosen = found.windows_of(part)
     last = start[found.window_stream[chosen]] + found.window_token[chosen]
     rows = last[:, None] + np.arange(1 - design.model.tokens, 1)
-    return WindowTensors(torch.cat(tokens), torch.from_numpy(rows), torch.from_numpy(found.window_label[chosen]))
+    return WindowTensors(torch.cat(tokens), torch.from_numpy(rows), _wanted(found, chosen))
 
 
 def seen_tokens(windows: WindowTensors) -> Tensor:
@@ -61,9 +77,15 @@ def seen_tokens(windows: WindowTensors) -> Tensor:
 
 
 def training_session_windows(found: DecodingSet, tokens: list[Tensor], design: Design, spread: int) -> WindowTensors:
-    """Every training window, and every validation window moved by up to `spread` tokens within its stream, as training
-    windows are: for a last training that validation no longer judges."""
+    """Every training window, and every validation window moved by up to `spread` tokens within its stream, as training windows
+    are (with targets instead of labels: as it is), for a last training that validation no longer judges."""
     train, held = found.windows_of("train"), found.windows_of("validation")
+    if found.regression:
+        both = np.sort(np.append(train, held))
+        start = np.cumsum([0, *(len(stream) for stream in tokens[:-1])])
+        ends = start[found.window_stream[both]] + found.window_token[both]
+        rows = ends[:, None] + np.arange(1 - design.model.tokens, 1)
+        return WindowTensors(torch.cat(tokens), torch.from_numpy(rows), _wanted(found, both))
     moves = np.arange(-spread, spread + 1)
     stream = np.append(found.window_stream[train], np.repeat(found.window_stream[held], len(moves)))
     last = np.append(found.window_token[train], (found.window_token[held][:, None] + moves).ravel())

@@ -12,6 +12,7 @@ import numpy as np
 from designs.decoding_set import PARTS, DecodingSet
 from designs.schema import Design
 from models.converter import calibrate
+from models.ready_tokens import calibrate_tokens
 from models.recording import Recording, RecordingError, fit_to_design
 from models.splits import training_sessions, validation_start, with_test_sessions
 
@@ -23,6 +24,12 @@ class WindowRows:
     token: np.ndarray
     label: np.ndarray
     part: np.ndarray
+    target: np.ndarray
+    """float32 [windows, outputs], or [windows, 0] where windows have labels."""
+
+
+def _labelled(token: np.ndarray, label: np.ndarray, part: np.ndarray) -> WindowRows:
+    return WindowRows(token, label, part, np.zeros((len(token), 0), np.float32))
 
 
 def end_tokens(onset: np.ndarray, decide_s: float, design: Design) -> np.ndarray:
@@ -35,6 +42,8 @@ def end_tokens(onset: np.ndarray, decide_s: float, design: Design) -> np.ndarray
 def history_tokens(design: Design) -> int:
     """Tokens before a window whose samples still reach into it through the tokenizer's filters."""
     spec = design.tokenizer
+    if spec.ready:
+        return 0
     reach = (spec.taps + 12) << (spec.octaves - 1)
     return -(-reach // spec.token_samples)
 
@@ -48,12 +57,11 @@ def decoding_set(recording: Recording, design: Design) -> DecodingSet:
     """The windows of every part and the streams they lie in. Raises RecordingError where a part stays empty."""
     recording = with_test_sessions(fit_to_design(recording, design))
     train = training_sessions(recording)
-    converter = calibrate(recording, train, design.tokenizer.sample)
+    spec = design.tokenizer
+    converter = calibrate_tokens(recording, train, spec.token) if spec.ready else calibrate(recording, train, spec.sample)
     codes = [converter.codes(session.samples) for session in recording.sessions]
-    rows = [
-        _training_rows(recording, i, design) if i in train else _test_rows(recording, i, design)
-        for i in range(len(recording.sessions))
-    ]
+    rows_of = _rows_with_targets if design.model.regression else _rows_with_labels
+    rows = [rows_of(recording, i, i in train, design) for i in range(len(recording.sessions))]
     found = DecodingSet(
         samples=np.concatenate(codes),
         stream_start=np.cumsum([0, *(len(code) for code in codes[:-1])], dtype=np.int64),
@@ -61,13 +69,44 @@ def decoding_set(recording: Recording, design: Design) -> DecodingSet:
         window_token=np.concatenate([row.token for row in rows]),
         window_label=np.concatenate([row.label for row in rows]),
         window_part=np.concatenate([row.part for row in rows]),
-        label_names=np.array(recording.label_names),
+        label_names=np.array(_names(recording, design)),
         lsb_uv=np.array(converter.lsb_uv),
         sample_hz=np.array(recording.sample_hz),
         source=np.array(recording.source),
+        window_target=np.concatenate([row.target for row in rows]) if design.model.regression else np.zeros((0, 0), np.float32),
     )
     _check_parts(found, recording, design)
     return found
+
+
+def _names(recording: Recording, design: Design) -> tuple[str, ...]:
+    if not design.model.regression:
+        return recording.label_names
+    return tuple(f"target{i + 1}" for i in range(design.model.outputs))
+
+
+def _rows_with_labels(recording: Recording, index: int, training: bool, design: Design) -> WindowRows:
+    return _training_rows(recording, index, design) if training else _test_rows(recording, index, design)
+
+
+def _rows_with_targets(recording: Recording, index: int, training: bool, design: Design) -> WindowRows:
+    """A window at every token that has a whole window behind it and a target at its end; the last part of a training session
+    validates, behind a gap of a window and the filters' history."""
+    session, spec, length = recording.sessions[index], design.tokenizer, design.model.tokens
+    assert session.targets is not None
+    token = np.arange(length - 1, len(session.samples) // spec.token_samples)
+    target = session.targets[(token + 1) * spec.token_samples - 1].astype(np.float32)
+    token, target = token[np.isfinite(target).all(axis=1)], target[np.isfinite(target).all(axis=1)]
+    part = np.full(len(token), PARTS.index("test"))
+    if training:
+        first = validation_start(len(token))
+        part[:] = PARTS.index("train")
+        part[first:] = PARTS.index("validation")
+        kept = part == PARTS.index("validation")
+        if first < len(token):
+            kept |= token <= token[first] - length - max(length, history_tokens(design))
+        token, target, part = token[kept], target[kept], part[kept]
+    return WindowRows(token, np.zeros(len(token), np.int64), part, target)
 
 
 def _windows_inside(token: np.ndarray, samples: int, design: Design) -> np.ndarray:
@@ -78,7 +117,7 @@ def _test_rows(recording: Recording, index: int, design: Design) -> WindowRows:
     session = recording.sessions[index]
     token = end_tokens(session.onset, recording.decide_s, design)
     keep = _windows_inside(token, len(session.samples), design)
-    return WindowRows(token[keep], session.label[keep], np.full(keep.sum(), PARTS.index("test")))
+    return _labelled(token[keep], session.label[keep], np.full(keep.sum(), PARTS.index("test")))
 
 
 def _training_rows(recording: Recording, index: int, design: Design) -> WindowRows:
@@ -97,7 +136,7 @@ def _training_rows(recording: Recording, index: int, design: Design) -> WindowRo
         keep &= moved <= token[first] - design.model.tokens - gap
     moved, moved_label = moved[keep], moved_label[keep]
     part = np.repeat([PARTS.index("train"), PARTS.index("validation")], [len(moved), len(token) - first])
-    return WindowRows(np.append(moved, token[first:]), np.append(moved_label, label[first:]), part)
+    return _labelled(np.append(moved, token[first:]), np.append(moved_label, label[first:]), part)
 
 
 def _check_parts(found: DecodingSet, recording: Recording, design: Design) -> None:
@@ -107,6 +146,8 @@ def _check_parts(found: DecodingSet, recording: Recording, design: Design) -> No
             raise RecordingError(
                 f"{recording.source}: no {part} window of {window_s:g} s fits its sessions; record longer, with more cues"
             )
+    if design.model.regression:
+        return
     missing = set(range(design.model.outputs)) - set(found.window_label[found.windows_of("train")].tolist())
     if missing:
         names = ", ".join(recording.label_names[i] for i in sorted(missing))

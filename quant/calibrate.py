@@ -21,7 +21,8 @@ def from_float(ind: Ind, mean: Tensor, scale: Tensor, design: Design) -> QuantIn
 
     mean, scale [features]; an infinite scale gives a feature no weight.
     """
-    weights = {name: value.detach().clone() for name, value in ind.state_dict().items()}
+    apart = ("spatial", "target_centre", "target_scale")  # what stands before the tokens and behind the readout
+    weights = {name: value.detach().clone() for name, value in ind.state_dict().items() if name not in apart}
     weights["embed.weight"] = weights["embed.weight"] / scale
     weights["embed.bias"] = weights["embed.bias"] - weights["embed.weight"] @ mean
     quantized = QuantInd(design)
@@ -85,7 +86,8 @@ def float_boundaries(model: QuantInd, tokens: Tensor) -> dict[str, Tensor]:
         hidden = found[block + "expand"] = linear(block + "expand", attended).relu()
         found[block + "contract"] = linear(block + "contract", hidden)
         current = found[block + "out"] = attended + found[block + "contract"]
-    found["pool"] = current.sum(dim=1) * model.mean_scale
+    if model.design.model.pool == "mean":
+        found["pool"] = current.sum(dim=1) * model.mean_scale
     return found
 
 
@@ -110,7 +112,8 @@ def shifts(model: QuantInd) -> dict[str, int]:
         block = f"block{i}_"
         found[block + "state"] = exponent(block + "state") - exponent(block + "key") - exponent(block + "value") + halved
         found[block + "attention"] = exponent(block + "attention") - exponent(block + "query") - exponent(block + "state")
-    found["pool"] = exponent("pool") - exponent("window") + halved
+    if model.design.model.pool == "mean":
+        found["pool"] = exponent("pool") - exponent("window") + halved
     return found
 
 

@@ -60,6 +60,8 @@ def export_qonnx(model: QuantInd, front: np.ndarray | FrontEnd, path: Path) -> N
     _trace(model.eval(), example, partial)
     graph = onnx.load(partial)
     _name_boundaries(graph, design)
+    if design.model.pool == "none":
+        _rename(graph, _consumer(graph, f"block{design.model.layers - 1}_out").output[0], "flat")
     _name_parameters(graph, design)
     _snap_parameters(graph)
     onnx.helper.set_model_props(
@@ -86,7 +88,7 @@ def boundary_order(design: Design) -> list[str]:
     """Names of the activation quantizers in the order in which the graph holds them."""
     block = ("query", "key", "value", "state", "attention", "project", "attended", "expand", "contract", "out")
     blocks = [f"block{i}_{part}" for i in range(design.model.layers) for part in block]
-    return ["embed", "position", "window", *blocks, "pool"]
+    return ["embed", "position", "window", *blocks, *(["pool"] if design.model.pool == "mean" else [])]
 
 
 def _name_boundaries(graph: ModelProto, design: Design) -> None:

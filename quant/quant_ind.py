@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from designs.layer_table import linear_layer
 from designs.number_format import IntFormat
 from designs.schema import Design, DesignError
-from quant.quantizers import integers_as_input, quant_activation, quant_linear, scale_log2, to_integers
+from quant.quantizers import flattened, integers_as_input, quant_activation, quant_linear, scale_log2, to_integers
 
 Boundaries = dict[str, IntQuantTensor]
 SHIFT_MAX = 31
@@ -89,6 +89,8 @@ class QuantInd(nn.Module):
         current = found["window"] = self.stream(found["embed"].value + self.stream(self.position).value)
         for block in self.blocks:
             current = block(current, self.stream, found)
+        if self.design.model.pool == "none":
+            return found, self.readout(flattened(current))
         pool = found["pool"] = self.pool_out(current.value.sum(dim=1) * self.mean_scale)
         return found, self.readout(pool)
 
@@ -96,7 +98,7 @@ class QuantInd(nn.Module):
         """tokens [batch, tokens, features] -> int64 [batch, ...] of every boundary, `readout` and `decision` included."""
         found, logits = self.boundaries(tokens)
         integers = {"tokens": tokens.to(torch.int64)} | {name: to_integers(value) for name, value in found.items()}
-        scale = found["pool"].scale.double() * self.readout.quant_weight().scale.double()
+        scale = list(found.values())[-1].scale.double() * self.readout.quant_weight().scale.double()
         integers["readout"] = (logits.double() / scale).to(torch.int64)
         if not self.design.model.regression:
             integers["decision"] = integers["readout"].argmax(dim=-1, keepdim=True)

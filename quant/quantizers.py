@@ -89,6 +89,18 @@ def integers_as_input(tokens: Tensor, fmt: IntFormat) -> IntQuantTensor:
     return IntQuantTensor(tokens, scale=one, zero_point=zero, bit_width=bits, signed=fmt.signed, training=False)
 
 
+def flattened(tokens: IntQuantTensor) -> IntQuantTensor:
+    """[batch, tokens, embed_dim] -> [batch, tokens * embed_dim], the same integers at the same scale."""
+    return IntQuantTensor(
+        tokens.value.flatten(1),
+        scale=tokens.scale,
+        zero_point=tokens.zero_point,
+        bit_width=tokens.bit_width,
+        signed=tokens.signed,
+        training=tokens.training,
+    )
+
+
 def to_integers(found: IntQuantTensor) -> Tensor:
     """Quant tensor -> int64; scales are powers of two, so nothing is rounded here."""
     return (found.value.double() / found.scale.double()).to(torch.int64)

@@ -28,7 +28,8 @@ def read_qonnx(path: Path, design: Design) -> IntegerParameters:
     """The decoder's integers from an exported graph. Raises ParameterError, one line, for any other file."""
     graph = _Graph(_load(path, design), path.name)
     graph.check_design(design)
-    linear = {layer.name: _linear(graph, layer) for layer in linear_layers(design)}
+    linear = {layer.name: _linear(graph, layer, design) for layer in linear_layers(design)}
+    pooled = "pool" if design.model.pool == "mean" else _last_out(design)
     attention = tuple(_attention(graph, f"block{i}_", design) for i in range(design.model.layers))
     _check_residuals(graph, design)
     return IntegerParameters(
@@ -42,7 +43,7 @@ def read_qonnx(path: Path, design: Design) -> IntegerParameters:
         position=graph.integers("position_quantized", design.quant.stream),
         attention=attention,
         mean_shift=_mean_shift(graph, design),
-        readout_scale=2.0 ** (graph.exponent("pool", design.quant.stream) + _weight_exponent(graph, linear_layers(design)[-1])),
+        readout_scale=2.0 ** (graph.exponent(pooled, design.quant.stream) + _weight_exponent(graph, linear_layers(design)[-1])),
     )
 
 
@@ -193,11 +194,21 @@ def _weight_exponent(graph: _Graph, layer: LinearLayer) -> int:
     return graph.exponent(f"{layer.name}_weight_quantized", layer.weight)
 
 
-def _linear(graph: _Graph, layer: LinearLayer) -> LinearParameters:
+def _last_out(design: Design) -> str:
+    return f"block{design.model.layers - 1}_out"
+
+
+def _linear(graph: _Graph, layer: LinearLayer, design: Design) -> LinearParameters:
     source, _ = _source(layer)
+    scaled = source
+    if layer.name == "readout" and design.model.pool == "none":
+        source, scaled = "flat", _last_out(design)
+        flatten = graph.producer(source, "Flatten", "Reshape")
+        if flatten.input[0] != scaled:
+            raise graph.refuse(f"readout is not computed from all tokens of {scaled}")
     weight, bias = f"{layer.name}_weight_quantized", f"{layer.name}_bias_quantized"
     _check_product(graph, layer, source, weight, bias)
-    in_exponent = 0 if source == "tokens" else graph.exponent(source, layer.input)
+    in_exponent = 0 if source == "tokens" else graph.exponent(scaled, layer.input)
     acc_exponent = in_exponent + _weight_exponent(graph, layer)
     if graph.exponent(bias, layer.bias) != acc_exponent:
         raise graph.refuse(f"{layer.name}: the bias has another scale than the sum it is added to")
@@ -246,7 +257,9 @@ def _attention(graph: _Graph, block: str, design: Design) -> AttentionShifts:
 
 
 def _mean_shift(graph: _Graph, design: Design) -> int:
-    stream, last = design.quant.stream, f"block{design.model.layers - 1}_out"
+    if design.model.pool == "none":
+        return 0
+    stream, last = design.quant.stream, _last_out(design)
     total, factor = _scaled(graph, graph.quantizer("pool", stream).input[0])
     if graph.producer(total, "ReduceSum").input[0] != last:
         raise graph.refuse(f"pool is not the sum of {last}")

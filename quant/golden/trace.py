@@ -71,8 +71,11 @@ def trace_windows(embed: np.ndarray, parameters: IntegerParameters) -> Trace:
         found[block + "expand"] = _linear(block + "expand", found[block + "attended"], parameters)
         found[block + "contract"] = _linear(block + "contract", found[block + "expand"], parameters)
         found[block + "out"] = current = residual(found[block + "attended"], found[block + "contract"], stream)
-    found["pool"] = mean_pool(current, parameters.mean_shift, design)
-    found["readout"] = _linear("readout", found["pool"], parameters)
+    if design.model.pool == "mean":
+        pooled = found["pool"] = mean_pool(current, parameters.mean_shift, design)
+    else:
+        pooled = current.reshape(*current.shape[:-2], design.model.pooled_dim)
+    found["readout"] = _linear("readout", pooled, parameters)
     if not design.model.regression:
         found["decision"] = argmax(found["readout"])
     return found
