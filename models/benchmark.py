@@ -135,7 +135,8 @@ def command(
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     try:
-        cells = plan(recording, [name for name in models.split(",") if name], protocol, seeds)
+        with console.status("reading recordings"):
+            cells = plan(recording, [name for name in models.split(",") if name], protocol, seeds)
         out.mkdir(parents=True, exist_ok=True)
         with Progress(*columns, console=console) as progress:
             rows = table_rows(run(cells, out, jobs or len(os.sched_getaffinity(0)), progress))
