@@ -229,3 +229,12 @@ def test_results_of_other_seeds_do_not_overwrite_each_other(tmp_path):
     write_result(tmp_path, cell, result)
     write_result(tmp_path, other, second)
     assert (read_result(tmp_path, cell), read_result(tmp_path, other)) == (result, second)
+
+
+@pytest.mark.train
+def test_the_ind_is_a_row_beside_the_baselines(tmp_path):
+    cells = plan([str(generic(tmp_path / "some.npz"))], ["ind"], "given", 1)
+    ((_, result),) = results(cells, tmp_path, 1)
+    assert (result.measure, result.test_windows) == ("accuracy", 20)
+    assert result.value > 0.8
+    assert 0 < result.parameters <= 32_000 and result.macs > 0
