@@ -35,6 +35,8 @@ class FitSettings:
     windows_per_epoch: int = 256
     start: str = "random"
     """random, or linear: as the best linear decoder of the training windows (models.linear_start)."""
+    spread: int | None = None
+    """How far training windows may lie from their cue's own, in tokens; None: models.windows.spread_tokens."""
     judged: bool = True
     """Whether validation chooses the number of epochs; else it is `epochs`, and validation windows train like the others."""
     seed: int = 0

@@ -43,7 +43,7 @@ class Ind(nn.Module):
         self.position = nn.Parameter(torch.zeros(spec.tokens, spec.embed_dim))
         self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.layers))
         self.readout = nn.Linear(spec.pooled_dim, spec.outputs)
-        self.pool = spec.pool
+        self.pool, self.regression = spec.pool, spec.regression
         mixed = (design.tokenizer.bank_channels, design.tokenizer.channels)
         self.register_buffer("spatial", torch.zeros(mixed) if design.tokenizer.spatial else None)
         if spec.regression:

@@ -5,17 +5,17 @@ What is fixed here was chosen on training parts only (docs/benchmarks.md says ho
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from designs.decoding_set import DecodingSet
-from designs.layer_table import parameters
+from designs.layer_table import macs_per_decision, parameters
 from designs.number_format import INT8, IntFormat
 from designs.schema import Design, HardwareSpec, ModelSpec, QuantSpec, SpatialSpec, TokenizerSpec
 from models.augment import Augmentation
 from models.fit import FitSettings, predict
-from models.metrics import accuracy, correlation, macro_f1, r2
+from models.outcome import Outcome
 from models.recording import Recording, RecordingError
 from models.train import Trained, train_ind
 from models.windows import decoding_set
@@ -24,17 +24,17 @@ PARAMETERS_AT_MOST = 32_000
 LOWEST_HZ = 5.0
 """Octaves are added until the bank reaches below this."""
 WAVELETS_PER_OCTAVE = 4
-TOKEN_S, DECISION_TOKENS = 0.2, 18
-"""A cue's window: tokens of about TOKEN_S, as many as fit before the decision, at most DECISION_TOKENS."""
-HISTORY_TOKENS = 16
-"""Tokens of a regressor's window."""
+TOKEN_S, READING_S, TOKENS_AT_MOST = 0.2, 0.5, 20
+"""A cue's window: tokens of about TOKEN_S, as many as fit between READING_S after the cue and the decision."""
+HISTORY_S, HISTORY_TOKENS = 0.7, (8, 20)
+"""A regressor's window, and how many tokens it has at least and at most."""
 VIRTUAL_AT_MOST = 24
 FEW_CHANNELS = 8
 """Up to so many channels stay beside their local references."""
 FINE_OCTAVES = 4
 """Banks of more octaves have half as many wavelets in each."""
 
-CLASSIFICATION = FitSettings(epochs=20, learning_rate=3e-4, start="linear", judged=False, average=0.99)
+CLASSIFICATION = FitSettings(epochs=20, learning_rate=3e-4, start="linear", judged=False, average=0.99, spread=1)
 FEATURES = FitSettings(
     epochs=16, batch=128, learning_rate=2e-3, judged=False, average=0.99, augmentation=Augmentation(1.0, 0.3, 0.0, 1.0)
 )
@@ -45,9 +45,9 @@ def design_for(recording: Recording, weight: IntFormat = INT8, activation: IntFo
     """The design that fits `recording`; RecordingError where its rate allows no token."""
     regression = recording.events == 0
     tokenizer = _ready_tokens(recording) if recording.kind != "voltage" else _bank(recording)
-    tokens = HISTORY_TOKENS
-    if not regression:
-        tokens = max(2, min(DECISION_TOKENS, int(recording.decide_s * 1000 / tokenizer.token_ms + 1e-6)))
+    seconds = HISTORY_S if regression else recording.decide_s - READING_S
+    fewest, most = HISTORY_TOKENS if regression else (2, TOKENS_AT_MOST)
+    tokens = max(fewest, min(most, int(seconds * 1000 / tokenizer.token_ms + 1e-6)))
     model = ModelSpec(
         tokens=tokens,
         embed_dim=32,
@@ -127,32 +127,34 @@ def settings_for(design: Design, seed: int) -> FitSettings:
     return replace(COUNTS if design.tokenizer.signal == "counts" else FEATURES, seed=seed)
 
 
-def score(design: Design, wanted: np.ndarray, decoded: np.ndarray) -> dict[str, float]:
-    """wanted, decoded: classes int [windows], or values [windows, outputs] -> metrics by name."""
-    if design.model.regression:
-        return {"r2": r2(wanted, decoded), "correlation": correlation(wanted, decoded)}
-    return {"accuracy": accuracy(wanted, decoded), "macro_f1": macro_f1(wanted, decoded)}
+def float_ind(fold: Recording, design: Design, seed: int) -> tuple[Trained, DecodingSet]:
+    """Train on the training sessions of `fold`, a recording with its test sessions named."""
+    settings = settings_for(design, seed)
+    found = decoding_set(fold, design, settings.spread)
+    return train_ind(design, found, settings), found
 
 
-@dataclass(frozen=True)
-class FloatResult:
-    """A trained float decoder and what it scores on the test part."""
-
-    design: Design
-    found: DecodingSet
-    trained: Trained
-    metrics: dict[str, float]
-    train_s: float
+def decoded(outputs: np.ndarray, trained: Trained) -> np.ndarray:
+    """Logits or standardised values [windows, outputs] -> classes int64 [windows], or values in the units of the targets."""
+    model = trained.model
+    if model.regression:
+        return outputs * model.target_scale.numpy() + model.target_centre.numpy()
+    return outputs.argmax(axis=1)
 
 
-def float_ind(recording: Recording, seed: int, design: Design | None = None) -> FloatResult:
-    """Train on the training sessions of `recording`, a fold with its test sessions named, and decode the test windows once."""
-    design = design or design_for(recording)
-    begin = time.monotonic()
-    found = decoding_set(recording, design)
-    trained = train_ind(design, found, settings_for(design, seed))
-    train_s = time.monotonic() - begin
-    test = trained.parts["test"]
-    decoded = predict(trained.model, test).numpy()
-    decoded = decoded if design.model.regression else decoded.argmax(axis=1)
-    return FloatResult(design, found, trained, score(design, test.label.numpy(), decoded), train_s)
+def evaluate(fold: Recording, model: str, seed: int) -> Outcome:
+    """Train the float IND on the fold and decode its test windows, once. `model` is the row's name: ind."""
+    begin = time.process_time()
+    design = design_for(fold)
+    trained, found = float_ind(fold, design, seed)
+    train_s = time.process_time() - begin
+    outputs = predict(trained.model, trained.parts["test"]).numpy()
+    return outcome(design, trained, found, outputs, train_s)
+
+
+def outcome(design: Design, trained: Trained, found: DecodingSet, outputs: np.ndarray, train_s: float) -> Outcome:
+    """What the benchmark wants to know; outputs [test windows, outputs]: logits or standardised values."""
+    test = found.windows_of("test")
+    wanted = found.window_target[test] if found.regression else found.window_label[test]
+    windows = len(found.window_label) - len(test)
+    return Outcome(decoded(outputs, trained), wanted, windows, parameters(design), macs_per_decision(design), train_s)

@@ -110,7 +110,8 @@ def train_ind(
         if progress and bar is not None:
             progress.update(bar, total=state.epoch, completed=state.epoch)
     if anew:
-        every = training_session_windows(found, tokens, design, spread_tokens(design))
+        spread = spread_tokens(design) if settings.spread is None else settings.spread
+        every = training_session_windows(found, tokens, design, spread)
         every = every.standardised(standardisation, targets).to(where)
         model, gains = _started(design, every, settings)
         path = state_path.with_name(ANEW_STATE) if state_path else None

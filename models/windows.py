@@ -53,15 +53,19 @@ def spread_tokens(design: Design) -> int:
     return max(1, design.model.tokens // 4)
 
 
-def decoding_set(recording: Recording, design: Design) -> DecodingSet:
-    """The windows of every part and the streams they lie in. Raises RecordingError where a part stays empty."""
+def decoding_set(recording: Recording, design: Design, spread: int | None = None) -> DecodingSet:
+    """The windows of every part and the streams they lie in. Raises RecordingError where a part stays empty.
+
+    spread: how far training windows may lie from their cue's own, in tokens; None: `spread_tokens`.
+    """
+    spread = spread_tokens(design) if spread is None else spread
     recording = with_test_sessions(fit_to_design(recording, design))
     train = training_sessions(recording)
     spec = design.tokenizer
     converter = calibrate_tokens(recording, train, spec.token) if spec.ready else calibrate(recording, train, spec.sample)
     codes = [converter.codes(session.samples) for session in recording.sessions]
     rows_of = _rows_with_targets if design.model.regression else _rows_with_labels
-    rows = [rows_of(recording, i, i in train, design) for i in range(len(recording.sessions))]
+    rows = [rows_of(recording, i, i in train, design, spread) for i in range(len(recording.sessions))]
     found = DecodingSet(
         samples=np.concatenate(codes),
         stream_start=np.cumsum([0, *(len(code) for code in codes[:-1])], dtype=np.int64),
@@ -85,11 +89,11 @@ def _names(recording: Recording, design: Design) -> tuple[str, ...]:
     return tuple(f"target{i + 1}" for i in range(design.model.outputs))
 
 
-def _rows_with_labels(recording: Recording, index: int, training: bool, design: Design) -> WindowRows:
-    return _training_rows(recording, index, design) if training else _test_rows(recording, index, design)
+def _rows_with_labels(recording: Recording, index: int, training: bool, design: Design, spread: int) -> WindowRows:
+    return _training_rows(recording, index, design, spread) if training else _test_rows(recording, index, design)
 
 
-def _rows_with_targets(recording: Recording, index: int, training: bool, design: Design) -> WindowRows:
+def _rows_with_targets(recording: Recording, index: int, training: bool, design: Design, _spread: int) -> WindowRows:
     """A window at every token that has a whole window behind it and a target at its end; the last part of a training session
     validates, behind a gap of a window and the filters' history."""
     session, spec, length = recording.sessions[index], design.tokenizer, design.model.tokens
@@ -120,14 +124,13 @@ def _test_rows(recording: Recording, index: int, design: Design) -> WindowRows:
     return _labelled(token[keep], session.label[keep], np.full(keep.sum(), PARTS.index("test")))
 
 
-def _training_rows(recording: Recording, index: int, design: Design) -> WindowRows:
+def _training_rows(recording: Recording, index: int, design: Design, spread: int) -> WindowRows:
     session = recording.sessions[index]
     order = np.argsort(session.onset, kind="stable")
     token, label = end_tokens(session.onset[order], recording.decide_s, design), session.label[order]
     inside = _windows_inside(token, len(session.samples), design)
     token, label = token[inside], label[inside]
     first = validation_start(len(token))
-    spread = spread_tokens(design)
     moved = (token[:first, None] + np.arange(-spread, spread + 1)).ravel()
     moved_label = np.repeat(label[:first], 2 * spread + 1)
     keep = _windows_inside(moved, len(session.samples), design)

@@ -9,6 +9,7 @@ from designs.decoding_set import DecodingSet
 from quant.golden.exactness import Row, compare, trace_with_states
 from quant.golden.parameters import IntegerParameters
 from quant.golden.pool import tokenize
+from quant.golden.spatial_filter import spatial_filter
 from quant.golden.trace import Trace
 from quant.integer_windows import CHANNELS_AT_ONCE, compared_ends, tokens_at
 from quant.quant_ind import QuantInd
@@ -29,17 +30,24 @@ def brevitas_trace(model: QuantInd, tokens: np.ndarray, batch: int = 256) -> Tra
 def golden_tokens(found: DecodingSet, parameters: IntegerParameters) -> np.ndarray:
     """The windows of `compared_ends` as the golden model makes them from samples with the shifts of the graph;
     int64 [windows, tokens, features]."""
-    design, spec = parameters.design, parameters.design.tokenizer
-    ends, tokens = compared_ends(found, design), {}
-    for stream in found.test_streams():
-        parts = []
-        for first in range(0, spec.channels, CHANNELS_AT_ONCE):
-            shift = parameters.token_shift[first : first + CHANNELS_AT_ONCE]
-            group = replace(spec, channels=len(shift), electrodes=())
-            samples = found.streams[stream][:, first : first + len(shift)].astype(np.int64)
-            parts.append(tokenize(samples, group, shift))
-        tokens[stream] = np.concatenate(parts, axis=1)
-    return tokens_at(tokens, ends, design)
+    ends = compared_ends(found, parameters.design)
+    tokens = {stream: _stream_tokens(found.streams[stream].astype(np.int64), parameters) for stream in found.test_streams()}
+    return tokens_at(tokens, ends, parameters.design)
+
+
+def _stream_tokens(samples: np.ndarray, parameters: IntegerParameters) -> np.ndarray:
+    """As quant.golden.trace.tokens_of, a few channels at a time."""
+    spec = parameters.design.tokenizer
+    if spec.ready:
+        return samples
+    if parameters.spatial_weight is not None:
+        samples = spatial_filter(samples, parameters.spatial_weight, parameters.spatial_shift, spec)
+    parts = []
+    for first in range(0, spec.bank_channels, CHANNELS_AT_ONCE):
+        shift = parameters.token_shift[first : first + CHANNELS_AT_ONCE]
+        group = replace(spec.bank, channels=len(shift), electrodes=())
+        parts.append(tokenize(samples[:, first : first + len(shift)], group, shift))
+    return np.concatenate(parts, axis=1)
 
 
 def check_export(

@@ -64,8 +64,9 @@ def fine_tune(
     rates = [group["lr"] for group in optimiser.param_groups]
     draw = torch.Generator().manual_seed(settings.seed)
     with torch.no_grad():
-        taught = teacher(standardisation(validation.all_tokens()))
-    state = QatState(0, divergence(taught, logits(model, validation)), _weights(model))
+        taught = torch.cat([teacher(standardisation(part)) for part in validation.all_tokens().split(512)])
+    apart = squared_distance if design.model.regression else divergence
+    state = QatState(0, apart(taught, logits(model, validation)), _weights(model))
     on_epoch(0, state.best_divergence)
     step, steps = 0, settings.epochs * settings.steps_per_epoch
     for epoch in range(1, settings.epochs + 1):
@@ -82,7 +83,7 @@ def fine_tune(
             _average(averaged, model, min(settings.average, step / (step + 10)))
             step += 1
         keep_shifts_in_range(averaged)
-        distance = divergence(taught, logits(averaged, validation))
+        distance = apart(taught, logits(averaged, validation))
         if distance < state.best_divergence:
             state = QatState(epoch, distance, _weights(averaged))
         on_epoch(epoch, distance)
@@ -107,6 +108,11 @@ def divergence(taught: Tensor, found: Tensor) -> float:
     return float((expected.exp() * (expected - found.log_softmax(dim=1))).sum(dim=1).mean())
 
 
+def squared_distance(taught: Tensor, found: Tensor) -> float:
+    """Standardised values [windows, outputs] of teacher and pupil -> mean squared difference."""
+    return float(nn.functional.mse_loss(found, taught))
+
+
 @torch.no_grad()
 def logits(model: QuantInd, windows: WindowTensors, batch: int = 512) -> Tensor:
     """[windows, outputs] of the quantized decoder."""
@@ -121,7 +127,7 @@ def _batch(
     """(integer tokens, the same standardised) of one augmented batch."""
     chosen = torch.randint(len(train), (settings.batch,), generator=draw)
     tokens, label = train.batch(chosen)
-    targets = soft_targets(label, design.model.outputs, 0.0)
+    targets = label if design.model.regression else soft_targets(label, design.model.outputs, 0.0)
     changed, _ = augment(standardisation(tokens), targets, settings.augmentation, design, draw)
     integers = to_tokens(changed, standardisation, design)
     return integers, standardisation(integers)
@@ -130,8 +136,10 @@ def _batch(
 def _loss(model: QuantInd, teacher: Teacher, integers: Tensor, standardised: Tensor) -> Tensor:
     """Labels stay out: the teacher's decisions on the same windows say more, and few labels would be learned by heart."""
     with torch.no_grad():
-        taught = teacher(standardised).softmax(dim=1)
-    return soft_cross_entropy(model(integers), taught)
+        taught = teacher(standardised)
+    if model.design.model.regression:
+        return nn.functional.mse_loss(model(integers), taught)
+    return soft_cross_entropy(model(integers), taught.softmax(dim=1))
 
 
 def _ranges(model: QuantInd) -> list[nn.Parameter]:

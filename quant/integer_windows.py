@@ -13,6 +13,8 @@ from models.standardise import Standardisation, fit_standardisation
 from models.window_tensors import WindowTensors, window_tensors
 from quant.golden.pool import pooled_magnitudes
 from quant.golden.requantize import saturate
+from quant.golden.spatial_filter import spatial_filter
+from quant.spatial_weights import integer_filter
 from quant.token_shift import balanced_shift, fitting_shift
 
 WINDOWS_COMPARED = 240
@@ -31,19 +33,33 @@ class IntegerWindows:
     """int64 [windows, tokens, features] of `compared_ends`, the labelled test windows first."""
     standardisation: Standardisation
     """Of the tokens that training windows see, before they are rounded; scale is infinite where a token never changes."""
+    spatial_weight: np.ndarray | None = None
+    """int64 [virtual channels, channels], where the design has a spatial filter."""
+    spatial_shift: int = 0
 
 
 def integer_windows(
-    found: DecodingSet, design: Design, embed: np.ndarray, on_stream: Callable[[], None] = lambda: None
+    found: DecodingSet,
+    design: Design,
+    embed: np.ndarray,
+    on_stream: Callable[[], None] = lambda: None,
+    spatial: np.ndarray | None = None,
 ) -> IntegerWindows:
     """Tokenize every stream with quant.golden and gather the windows; `on_stream` is called after each stream.
 
     embed [embed_dim, features]: the float decoder's weights for standardised tokens, to which the shifts are balanced.
+    spatial [virtual channels, channels]: the float decoder's spatial filter, where the design has one.
     """
-    spec = design.tokenizer
+    if design.tokenizer.ready:
+        return _ready(found, design)
+    spec, weight_shift = design.tokenizer.bank, None
+    if spatial is not None:
+        training = sorted(set(found.window_stream[found.windows_of("train")].tolist()))
+        weight_shift = integer_filter(spatial, np.concatenate([found.streams[i] for i in training]), design.tokenizer)
     pooled = []
     for samples in found.streams:
-        pooled.append(_pooled(samples, spec))
+        mixed = samples if weight_shift is None else spatial_filter(samples, *weight_shift, design.tokenizer)
+        pooled.append(_pooled(mixed, spec))
         on_stream()
     seen = np.concatenate(pooled)[_rows_in_training(found, [len(stream) for stream in pooled], design)]
     fitting, flat = fitting_shift(seen, spec).reshape(-1), seen.reshape(len(seen), -1)
@@ -54,7 +70,19 @@ def integer_windows(
     tokens = [torch.from_numpy(_requantized(stream, token_shift, design)).float() for stream in pooled]
     parts = {part: window_tensors(found, tokens, part, design) for part in PARTS}
     of_test = {stream: tokens[stream].numpy().astype(np.int64) for stream in found.test_streams()}
-    return IntegerWindows(token_shift, parts, tokens_at(of_test, compared_ends(found, design), design), standardisation)
+    compared = tokens_at(of_test, compared_ends(found, design), design)
+    return IntegerWindows(token_shift, parts, compared, standardisation, *(weight_shift or (None, 0)))
+
+
+def _ready(found: DecodingSet, design: Design) -> IntegerWindows:
+    """Streams of ready-made tokens: nothing to shift."""
+    tokens = [torch.from_numpy(stream).float() for stream in found.streams]
+    seen = np.concatenate(found.streams)[_rows_in_training(found, [len(stream) for stream in tokens], design)]
+    none = np.zeros((design.tokenizer.channels, 1), np.int64)
+    standardisation = _standardisation(seen.astype(np.int64), none[:, 0], design.tokenizer.token)
+    parts = {part: window_tensors(found, tokens, part, design) for part in PARTS}
+    of_test = {stream: found.streams[stream].astype(np.int64) for stream in found.test_streams()}
+    return IntegerWindows(none, parts, tokens_at(of_test, compared_ends(found, design), design), standardisation)
 
 
 def compared_ends(found: DecodingSet, design: Design) -> np.ndarray:
