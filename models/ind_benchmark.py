@@ -34,7 +34,7 @@ FEW_CHANNELS = 8
 FINE_OCTAVES = 4
 """Banks of more octaves have half as many wavelets in each."""
 
-CLASSIFICATION = FitSettings(epochs=20, learning_rate=3e-4, start="linear", judged=False, average=0.99, spread=1)
+CLASSIFICATION = FitSettings(epochs=4, learning_rate=3e-5, start="linear", judged=False, average=0.99, spread=1)
 FEATURES = FitSettings(
     epochs=16, batch=128, learning_rate=2e-3, judged=False, average=0.99, augmentation=Augmentation(1.0, 0.3, 0.0, 1.0)
 )

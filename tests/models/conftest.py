@@ -1,6 +1,8 @@
-"""Small recordings that several tests share."""
+"""Small recordings that several tests share; test support modules of this folder are imported by name."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ import torch
 
 from designs.ind_tiny import IND_TINY
 from models.recording import Recording, Session
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True, scope="session")
