@@ -13,7 +13,7 @@ from rich.table import Table
 from benchmarks.decoder_in_cocotb import RESULTS, SEED
 from designs.catalogue import find_design
 from designs.schema import Design, DesignError
-from hw.rtl.emit import EmitError, emit
+from hw.rtl.emit import EmitError, emit, emit_guarded
 from rtl_sim.harness import HarnessError, simulate
 from rtl_sim.random_parameters import random_parameters, random_samples
 from rtl_sim.runner import run_testbench
@@ -40,7 +40,8 @@ def measure_harness(design: Design, folder: Path, windows: int, jobs: int) -> Ro
     tokens = -(-windows // jobs) + design.model.tokens - 1
     streams = [random_samples(design, tokens=tokens, seed=seed) for seed in range(jobs)]
     files = emit(design, parameters, folder / "verilog")
-    result = simulate(files[:1], design, parameters, streams, folder / "harness", jobs=jobs)
+    guarded = [emit_guarded(files[1])] if design.hardware.backend != "finn" else files[:1]
+    result = simulate(guarded, design, parameters, streams, folder / "harness", jobs=jobs)
     if not result.passed:
         raise HarnessError(f"{design.name}: {result.mismatches} integers differ from the golden model")
     name = f"C++ harness, {jobs} process{'es' if jobs > 1 else ''}"

@@ -54,5 +54,5 @@ EEG_INT4 = Design(
     ),
     model=ModelSpec(tokens=10, embed_dim=32, layers=2, hidden_dim=64, outputs=2, normaliser="none"),
     quant=QuantSpec(weight=INT4, activation=INT4, stream=INT8),
-    hardware=HardwareSpec(target="ihp_sg13g2", clock_khz=400, stage_cycles=2600, latency_budget_ms=50.0, backend="amaranth"),
+    hardware=HardwareSpec(target="ihp_sg13g2", clock_khz=400, stage_cycles=2600, latency_budget_ms=50.0, backend="engine"),
 )

@@ -21,5 +21,5 @@ IND_TINY = Design(
     ),
     model=ModelSpec(tokens=4, embed_dim=8, layers=1, hidden_dim=16, outputs=4, normaliser="none"),
     quant=QuantSpec(weight=INT4, activation=INT4, stream=INT8),
-    hardware=HardwareSpec(target="ihp_sg13g2", clock_khz=100, stage_cycles=2400, latency_budget_ms=50.0, backend="amaranth"),
+    hardware=HardwareSpec(target="ihp_sg13g2", clock_khz=100, stage_cycles=2400, latency_budget_ms=50.0, backend="engine"),
 )

@@ -9,7 +9,7 @@ ATTENTION_NORMALISERS = ("none", "shift", "divide")
 SIGNALS = ("voltage", "counts", "features")
 TASKS = ("classification", "regression")
 POOLS = ("mean", "none")
-BACKENDS = ("amaranth", "finn")
+BACKENDS = ("engine", "amaranth", "finn")
 DECIMATOR_REACH = 13
 """Samples of history that two neighbouring outputs of the 11-tap half-band decimator look at."""
 

@@ -130,7 +130,9 @@ def main(
     recording: Annotated[Path | None, typer.Option(help="An .npz recording; default: the generated one.")] = None,
     task: Annotated[str | None, typer.Option(help="Which task of the recording to decode; default: its first.")] = None,
     target: Annotated[str | None, typer.Option(help="ihp_sg13g2, osu018, or the path of a Liberty file.")] = None,
-    backend: Annotated[str | None, typer.Option(help="Dense layers by amaranth or finn.")] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="engine (one array for all layers), or a pipeline: amaranth, finn.")
+    ] = None,
     board: Annotated[str | None, typer.Option(help="Build a bitstream: icebreaker or ulx3s-85f.")] = None,
     clock_khz: Annotated[int | None, typer.Option(help="Clock; default: the design's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the training.")] = None,

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from designs.layer_table import StreamShape, streams
+from designs.layer_table import StreamShape
+from designs.number_format import IntFormat
 from designs.schema import Design
+from hw.plan.taps import Tap, taps
 from quant.golden.parameters import IntegerParameters
 from quant.golden.trace import trace_samples
 from rtl_sim.harness_model import HarnessTop, build_harness
@@ -125,7 +127,7 @@ def simulate(
     load port after each reset, for Verilog without preset memories. trace: instead of the golden model of `parameters`.
     progress(done, total) counts segments. Raises VerilatorError or HarnessError.
     """
-    top = top or HarnessTop(files=tuple(verilog_files), taps=streams(design))
+    top = top or HarnessTop(files=tuple(verilog_files), taps=taps(design))
     executable = build_harness(top, design, folder)
     tracer = trace or partial(trace_samples, parameters=parameters)
     options = ["--stall", str(STALL_CODES[stall]), *_load_option(load, folder)]
@@ -162,7 +164,7 @@ def measure_latency(
     The converter is taken as multiplexed: its samples come evenly spaced, channel after channel. Raises HarnessError where the
     integers differ, for a latency of wrong decisions means nothing.
     """
-    top = top or HarnessTop(files=tuple(verilog_files), taps=streams(design))
+    top = top or HarnessTop(files=tuple(verilog_files), taps=taps(design))
     executable = build_harness(top, design, folder)
     tokenizer = design.tokenizer
     segment = next(cut_segments(design, [samples], decisions), None)
@@ -208,7 +210,7 @@ def check_load(
     top: HarnessTop | None = None,
 ) -> LoadOutcome:
     """Feed `frames`, good or corrupted, to the load port after a reset and read the status ports."""
-    top = top or HarnessTop(files=tuple(verilog_files), taps=streams(design))
+    top = top or HarnessTop(files=tuple(verilog_files), taps=taps(design))
     executable = build_harness(top, design, folder)
     path = folder / "load.bin"
     path.write_bytes(frames)
@@ -253,14 +255,12 @@ def _reports(executable: Path, done: Ended, segments: int) -> list[dict]:
     return [json.loads(line) for line in lines]
 
 
-def _summarise(
-    design: Design, taps: Sequence[StreamShape], reports: Sequence[tuple[Segment, dict]], wall_s: float
-) -> HarnessResult:
-    shapes = {tap.name: tap.shape for tap in taps} | {"m_axis": (design.model.outputs, 2)}
-    totals = {name: BoundaryResult(name, 0, 0, 0) for name in shapes}
+def _summarise(design: Design, seen: Sequence[Tap], reports: Sequence[tuple[Segment, dict]], wall_s: float) -> HarnessResult:
+    boundaries = {tap.name: tap for tap in seen} | {"m_axis": Tap(port_shape(design))}
+    totals = {name: BoundaryResult(name, 0, 0, 0) for name in boundaries}
     for segment, report in reports:
         for name, row in report["taps"].items():
-            totals[name] += _boundary(name, shapes[name], segment, row)
+            totals[name] += _boundary(boundaries[name], segment, row)
     steady = [(report["last_decision"] - report["first_decision"], report["decisions"] - 1) for _, report in reports]
     intervals = sum(count for cycles, count in steady if count > 0)
     return HarnessResult(
@@ -275,10 +275,16 @@ def _summarise(
     )
 
 
-def _boundary(name: str, shape: tuple[int, ...], segment: Segment, row: list[int]) -> BoundaryResult:
+def port_shape(design: Design) -> StreamShape:
+    """What passes at the decision port: for each readout value the value, then the class where it is the last, else 0."""
+    return StreamShape("m_axis", (design.model.outputs, 2), IntFormat(32))
+
+
+def _boundary(tap: Tap, segment: Segment, row: list[int]) -> BoundaryResult:
     expected, seen, wrong, at, value, found = row
     first = None
     if wrong:
-        window, *index = (int(i) for i in np.unravel_index(at, (expected // int(np.prod(shape)), *shape)))
-        first = Mismatch(segment.stream, segment.first_token + window, tuple(index), value, found)
-    return BoundaryResult(name, expected, seen, wrong + abs(expected - seen), first)
+        window, place = divmod(at, len(tap.places))
+        index = np.unravel_index(tap.places[place], tap.stream.shape)
+        first = Mismatch(segment.stream, segment.first_token + window, tuple(int(i) for i in index), value, found)
+    return BoundaryResult(tap.name, expected, seen, wrong + abs(expected - seen), first)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from designs.layer_table import StreamShape
 from designs.schema import Design
+from hw.plan.taps import Tap
 from rtl_sim.verilator import build_model, compiled_for
 
 HARNESS = Path(__file__).with_name("harness.cpp")
@@ -20,7 +20,7 @@ class HarnessTop:
     """What the harness has to know of the Verilog: the module to run, its source files and the taps that can be seen in it."""
 
     files: tuple[Path, ...]
-    taps: tuple[StreamShape, ...]
+    taps: tuple[Tap, ...]
     top: str = "ind"
     include_folders: tuple[Path, ...] = ()
     flags: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ def _options(top: HarnessTop) -> list[str]:
 
 def _control_file(top: HarnessTop) -> str:
     """Verilator control file: the taps, and nothing else, can be read from outside."""
-    names = [f"tap_{tap.name}_{part}" for tap in top.taps for part in ("payload", "valid", "ready")]
+    names = [f"tap_{tap.name}_{part}" for tap in top.taps for part in ("payload", "valid")]
     lines = [f'public_flat_rd -module "{top.top}" -var "{name}"' for name in names]
     return "\n".join(["`verilator_config", *lines, ""])
 
@@ -68,12 +68,13 @@ def _control_file(top: HarnessTop) -> str:
 def taps_header(top: HarnessTop, design: Design) -> str:
     """C++ header: the taps in order, how to reach their signals, and the sizes of the design."""
     for tap in top.taps:
-        if tap.format.bits > 32:
-            raise ValueError(f"{design.name}: tap {tap.name} has {tap.format.bits} bits; the harness compares up to 32")
+        if tap.stream.format.bits > 32:
+            raise ValueError(f"{design.name}: tap {tap.name} has {tap.stream.format.bits} bits; the harness compares up to 32")
     names = ", ".join(f'"{tap.name}"' for tap in top.taps)
+    formats = [f"{tap.stream.format.bits}, {str(tap.stream.format.signed).lower()}" for tap in top.taps]
     rows = [
-        f"    TAP({index}, {tap.name}, {tap.format.bits}, {str(tap.format.signed).lower()})"
-        for index, tap in enumerate(top.taps)
+        f"    TAP({index}, {tap.name}, {format}, {tap.lanes}, {tap.stride})"
+        for index, (tap, format) in enumerate(zip(top.taps, formats, strict=True))
     ]
     load = "#define LOAD(name) top.name" if top.load_port else "static CData no_load_port;\n#define LOAD(name) no_load_port"
     return "\n".join(

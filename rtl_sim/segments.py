@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from designs.layer_table import StreamShape
 from designs.schema import Design
+from hw.plan.taps import Tap
 
 SEGMENT_DECISIONS = 512
 """Decisions per segment at most: bounds memory and disk (28 kB per decision of ind_int4), spreads streams over processes."""
@@ -51,14 +51,14 @@ def _check(design: Design, index: int, samples: np.ndarray) -> None:
         raise ValueError(f"{design.name}: stream {index} has samples beyond {tokenizer.sample}; digitise it first")
 
 
-def write_segment(segment: Segment, folder: Path, taps: Sequence[StreamShape], trace: Tracer) -> dict[str, int]:
+def write_segment(segment: Segment, folder: Path, taps: Sequence[Tap], trace: Tracer) -> dict[str, int]:
     """Samples and expected transfers to `folder`; returns the number of values per tap (and at the port, `m_axis`)."""
     folder.mkdir(parents=True, exist_ok=True)
     segment.samples.astype("<i2").tofile(folder / "samples.i16")
     found = trace(segment.samples.astype(np.int64))
     counts = {}
     for tap in taps:
-        found[tap.name].astype("<i4").tofile(folder / f"{tap.name}.i32")
+        tap.in_order(found[tap.name]).astype("<i4").tofile(folder / f"{tap.name}.i32")
         counts[tap.name] = found[tap.name].size
     port = port_transfers(found["readout"], found["decision"])
     port.astype("<i4").tofile(folder / "m_axis.i32")

@@ -6,7 +6,6 @@ from itertools import pairwise
 import cocotb
 import numpy as np
 
-from designs.catalogue import find_design
 from designs.layer_table import linear_layer
 from hw.plan.folding import fold, linear_cycles
 from hw.plan.memory import load_words
@@ -15,6 +14,7 @@ from quant.golden.linear import linear
 from quant.golden.parameters import IntegerParameters
 from quant.golden.residual import residual
 from rtl_sim import stalls
+from rtl_sim.backends import with_backend
 from rtl_sim.random_parameters import random_parameters
 from rtl_sim.stimulus import corners_then_random
 from rtl_sim.stream_bench import PERIOD_NS, StreamBench
@@ -23,7 +23,7 @@ from rtl_sim.variants import block_under_test
 
 @cache
 def parameters_of(design_name: str) -> IntegerParameters:
-    return random_parameters(find_design(design_name), seed=5)
+    return random_parameters(with_backend(design_name, "amaranth"), seed=5)
 
 
 def _feed_forward(design_name: str) -> FeedForward:

@@ -9,16 +9,16 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from designs.catalogue import find_design
-from designs.layer_table import streams
 from designs.number_format import IntFormat
 from designs.schema import Design
 from hw.plan.folding import fold
 from hw.plan.memory import load_frames
+from hw.plan.taps import Tap, taps
 from hw.rtl.ind import Ind
 from quant.golden.parameters import IntegerParameters
 from quant.golden.trace import Trace, trace_samples
 from rtl_sim import stalls
+from rtl_sim.backends import with_backend
 from rtl_sim.random_parameters import random_parameters, random_samples
 from rtl_sim.variants import block_under_test
 
@@ -29,16 +29,23 @@ CYCLES_MAX = 200_000
 
 
 @cache
-def case(name: str) -> tuple[Design, IntegerParameters]:
+def case(name: str, backend: str) -> tuple[Design, IntegerParameters]:
     """Design and random parameters."""
-    design = find_design(name)
+    design = with_backend(name, backend)
     return design, random_parameters(design, seed=SEED)
 
 
 VARIANTS = {
-    "ind_tiny": lambda: Ind(*case("ind_tiny")),
-    "ind_tiny_loaded": lambda: Ind(*case("ind_tiny"), preloaded=False),
+    "ind_tiny": lambda: Ind(*case("ind_tiny", "engine")),
+    "ind_tiny_loaded": lambda: Ind(*case("ind_tiny", "engine"), preloaded=False),
+    "ind_tiny_pipeline": lambda: Ind(*case("ind_tiny", "amaranth")),
+    "ind_tiny_pipeline_loaded": lambda: Ind(*case("ind_tiny", "amaranth"), preloaded=False),
 }
+
+
+def case_of(ind: Ind) -> tuple[Design, IntegerParameters]:
+    """What a variant was made from."""
+    return case(ind.design.name, ind.design.hardware.backend)
 
 
 def signed(bits: int, format: IntFormat) -> int:
@@ -46,20 +53,20 @@ def signed(bits: int, format: IntFormat) -> int:
     return bits - (1 << format.bits) if format.signed and bits >> (format.bits - 1) else bits
 
 
+def lanes_of(tap: Tap, payload: int) -> list[int]:
+    """The values of one transfer, lane 0 first."""
+    format = tap.stream.format
+    lanes = [payload >> (lane * tap.stride) & ((1 << format.bits) - 1) for lane in range(tap.lanes)]
+    return [signed(bits, format) for bits in lanes]
+
+
 class Decoder:
     """Drives the decoder's ports, one clock edge at a time, and writes down every transfer at its taps."""
 
     def __init__(self, dut: Any, design: Design, stall: stalls.Stall):
         self._dut, self._stall = dut, stall
-        self._taps = [
-            (
-                stream.name,
-                stream.format,
-                *(getattr(dut, f"tap_{stream.name}_{part}") for part in ("payload", "valid", "ready")),
-            )
-            for stream in streams(design)
-        ]
-        self.seen: dict[str, list[int]] = {stream.name: [] for stream in streams(design)}
+        self._taps = [(tap, *(getattr(dut, f"tap_{tap.name}_{part}") for part in ("payload", "valid"))) for tap in taps(design)]
+        self.seen: dict[str, list[int]] = {tap.name: [] for tap in taps(design)}
         self.decisions: list[int] = []
         self.readout: list[int] = []
         self.cycle = 0
@@ -110,11 +117,14 @@ class Decoder:
                 offered = False
             self._note()
             dut.m_axis_tready.value = int(next(takes))
+        dut.m_axis_tready.value = 0
+        await RisingEdge(dut.clk)  # taps show the cycle before
+        self._note()
 
     def _note(self) -> None:
-        for name, format, payload, valid, ready in self._taps:
-            if int(valid.value) and int(ready.value):
-                self.seen[name].append(signed(int(payload.value), format))
+        for tap, payload, valid in self._taps:
+            if int(valid.value):
+                self.seen[tap.name] += lanes_of(tap, int(payload.value))
         dut = self._dut
         if int(dut.m_axis_tvalid.value) and int(dut.m_axis_tready.value):
             self.readout.append(signed(int(dut.m_axis_tdata.value), IntFormat(32)))
@@ -123,10 +133,10 @@ class Decoder:
                 self.decision_cycles.append(self.cycle)
 
 
-def first_difference(found: dict[str, list[int]], expected: Trace) -> str:
+def first_difference(design: Design, found: dict[str, list[int]], expected: Trace) -> str:
     """Empty where every tap saw exactly the golden integers, else the first difference in the order of the flow."""
-    for name, values in expected.items():
-        golden = values.reshape(-1).tolist()
+    for tap in taps(design):
+        name, golden = tap.name, tap.in_order(expected[tap.name]).reshape(-1).tolist()
         for index, (got, want) in enumerate(zip(found[name], golden, strict=False)):
             if got != want:
                 return f"{name}: value {index} is {got}, golden {want}"
@@ -137,7 +147,7 @@ def first_difference(found: dict[str, list[int]], expected: Trace) -> str:
 
 async def loaded_decoder(dut: Any, ind: Ind, stall: stalls.Stall, *, clock: bool = True) -> Decoder:
     """The decoder after reset, its weights in place. Before they are, it takes no sample."""
-    design, parameters = case(ind.design.name)
+    design, parameters = case_of(ind)
     decoder = Decoder(dut, design, stall)
     await decoder.start(clock=clock)
     if not int(dut.loaded.value):
@@ -160,12 +170,12 @@ def samples_of(design: Design) -> np.ndarray:
 @cocotb.parametrize(stall=stalls.ALL)
 async def every_tap_equals_the_golden_model(dut, stall):
     ind = block_under_test(VARIANTS)
-    design, parameters = case(ind.design.name)
+    design, parameters = case_of(ind)
     samples = samples_of(design)
     decoder = await loaded_decoder(dut, ind, stall)
     await decoder.decode(samples.reshape(-1).tolist(), WINDOWS * design.model.outputs)
     golden = trace_samples(samples, parameters)
-    assert not first_difference(decoder.seen, golden)
+    assert not first_difference(design, decoder.seen, golden)
     assert decoder.readout == golden["readout"].reshape(-1).tolist()
     decisions = golden["decision"].reshape(-1).tolist()
     assert len(set(decisions)) > 2 and design.model.outputs - 1 in decisions
@@ -175,19 +185,19 @@ async def every_tap_equals_the_golden_model(dut, stall):
 @cocotb.test()
 async def a_reset_on_the_way_starts_over(dut):
     ind = block_under_test(VARIANTS)
-    design, parameters = case(ind.design.name)
+    design, parameters = case_of(ind)
     samples = samples_of(design)
     interrupted = await loaded_decoder(dut, ind, stalls.never)
     await interrupted.decode(samples.reshape(-1).tolist(), design.model.outputs + 1)
     decoder = await loaded_decoder(dut, ind, stalls.never, clock=False)
     await decoder.decode(samples.reshape(-1).tolist(), WINDOWS * design.model.outputs)
-    assert not first_difference(decoder.seen, trace_samples(samples, parameters))
+    assert not first_difference(design, decoder.seen, trace_samples(samples, parameters))
 
 
 @cocotb.test()
 async def decisions_come_within_the_cycle_budget(dut):
     ind = block_under_test(VARIANTS)
-    design, _ = case(ind.design.name)
+    design, _ = case_of(ind)
     decoder = await loaded_decoder(dut, ind, stalls.never)
     await decoder.decode(samples_of(design).reshape(-1).tolist(), WINDOWS * design.model.outputs)
     intervals = [later - sooner for sooner, later in pairwise(decoder.decision_cycles)]

@@ -8,7 +8,6 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from designs.catalogue import find_design
 from designs.layer_table import linear_layer
 from hw.plan.folding import Folding, fold
 from hw.plan.memory import load_words
@@ -17,6 +16,7 @@ from hw.rtl.matrix_vector import REGISTER_INPUTS_MAX
 from quant.golden.linear import linear
 from quant.golden.parameters import IntegerParameters
 from rtl_sim import stalls
+from rtl_sim.backends import with_backend
 from rtl_sim.random_parameters import random_parameters
 from rtl_sim.stimulus import corners_then_random
 from rtl_sim.stream_bench import PERIOD_NS, StreamBench
@@ -26,7 +26,7 @@ from rtl_sim.variants import block_under_test
 @cache
 def parameters_of(design_name: str, seed: int = 5) -> IntegerParameters:
     """Random parameters in which every layer's first output has the lowest weights and its last one the highest."""
-    parameters = random_parameters(find_design(design_name), seed=seed)
+    parameters = random_parameters(with_backend(design_name, "amaranth"), seed=seed)
     layers = {}
     for name, found in parameters.linear.items():
         layer, weight, bias = linear_layer(parameters.design, name), found.weight.copy(), found.bias.copy()
@@ -86,8 +86,8 @@ async def loaded_words_replace_the_ones_before(dut):
     assert await bench.run(values.reshape(-1).tolist(), len(expected)) == expected
     chosen = fold(before.design) | {name: block.folding}
     earlier, words = load_words(before, chosen), load_words(after, chosen)
-    assert all(words[region.name][0] != earlier[region.name][0] for region in (block.weights.region, block.biases.region))
-    for region in (block.weights.region, block.biases.region):
+    assert all(words[region.name][0] != earlier[region.name][0] for region in (*block.weights.regions, *block.biases.regions))
+    for region in (*block.weights.regions, *block.biases.regions):
         for address, word in enumerate(words[region.name]):
             dut.bus__region.value, dut.bus__address.value, dut.bus__data.value = region.index, address, word
             dut.bus__strobe.value = 1

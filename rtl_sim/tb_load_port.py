@@ -4,20 +4,21 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from designs.catalogue import CATALOGUE
 from hw.plan.folding import fold
 from hw.plan.memory import Region, load_frame, regions
 from hw.rtl.load_port import LoadPort
 from rtl_sim import stalls
+from rtl_sim.backends import with_backend
 from rtl_sim.stream_bench import StreamBench
 from rtl_sim.variants import block_under_test
 
 SMALL = (Region("narrow", 0, 5, 4), Region("bytes", 1, 3, 16), Region("odd", 2, 4, 21), Region("wide", 3, 2, 64))
-TINY = regions(CATALOGUE["ind_tiny"], fold(CATALOGUE["ind_tiny"]))
+DESIGNS = {backend: with_backend("ind_tiny", backend) for backend in ("engine", "amaranth")}
 
 VARIANTS = {
     "small": lambda: LoadPort(SMALL, preloaded=False),
-    "ind_tiny": lambda: LoadPort(TINY, preloaded=False),
+    "ind_tiny": lambda: LoadPort(regions(DESIGNS["engine"], {}), preloaded=False),
+    "ind_tiny_pipeline": lambda: LoadPort(regions(DESIGNS["amaranth"], fold(DESIGNS["amaranth"])), preloaded=False),
     "preloaded": lambda: LoadPort(SMALL, preloaded=True),
 }
 

@@ -5,7 +5,6 @@ from functools import cache
 import cocotb
 import numpy as np
 
-from designs.catalogue import find_design
 from hw.plan.folding import fold
 from hw.plan.memory import load_words
 from hw.rtl.token_memory import TokenMemory
@@ -13,6 +12,7 @@ from quant.golden.parameters import IntegerParameters
 from quant.golden.residual import residual
 from quant.golden.trace import sliding_windows
 from rtl_sim import stalls
+from rtl_sim.backends import with_backend
 from rtl_sim.random_parameters import random_parameters
 from rtl_sim.stimulus import corners_then_random
 from rtl_sim.stream_bench import StreamBench
@@ -21,7 +21,7 @@ from rtl_sim.variants import block_under_test
 
 @cache
 def parameters_of(design_name: str) -> IntegerParameters:
-    return random_parameters(find_design(design_name), seed=5)
+    return random_parameters(with_backend(design_name, "amaranth"), seed=5)
 
 
 def _token_memory(design_name: str) -> TokenMemory:

@@ -55,7 +55,7 @@ TOKENIZER, MODEL, QUANT, HARDWARE = IND_TINY.tokenizer, IND_TINY.model, IND_TINY
         (QUANT, {"activation": UINT8}, "QuantSpec: activation=UINT8 must be a signed format of 2 to 8 bits"),
         (HARDWARE, {"clock_khz": 0}, "HardwareSpec: clock_khz=0 is not a positive whole number"),
         (HARDWARE, {"latency_budget_ms": 0}, "HardwareSpec: latency_budget_ms=0 must be positive"),
-        (HARDWARE, {"backend": "hls"}, "HardwareSpec: backend='hls' is unknown; use one of amaranth, finn"),
+        (HARDWARE, {"backend": "hls"}, "HardwareSpec: backend='hls' is unknown; use one of engine, amaranth, finn"),
         (IND_TINY, {"name": "ind tiny"}, "Design: name='ind tiny' must be letters, digits and underscores"),
         (
             IND_TINY,
@@ -207,7 +207,11 @@ def _earlier(design: str, *metrics: Metric) -> Callable[[Path], None]:
             "recording {0}/none.npz does not exist; give the path of an .npz file",
         ),
         (["ind_tiny", "--until", "syntesize"], _nothing, "--until syntesize: no such step: did you mean synthesize?"),
-        (["ind_tiny", "--backend", "hls"], _nothing, "HardwareSpec: backend='hls' is unknown; use one of amaranth, finn"),
+        (
+            ["ind_tiny", "--backend", "hls"],
+            _nothing,
+            "HardwareSpec: backend='hls' is unknown; use one of engine, amaranth, finn",
+        ),
         (
             ["ind_tiny", "--clock-khz", "5"],
             _nothing,

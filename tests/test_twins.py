@@ -17,9 +17,18 @@ BLOCKS = (
     "feed_forward",
     "mean_pool",
     "argmax",
+    "engine",
+    "mac_array",
+    "write_back",
     "ind",
 )
-COMPOSED = {"feed_forward": ("linear", "residual"), "ind": ("trace",)}
+COMPOSED = {
+    "feed_forward": ("linear", "residual"),
+    "engine": ("trace",),
+    "mac_array": ("linear",),
+    "write_back": ("requantize", "residual"),
+    "ind": ("trace",),
+}
 """Blocks whose golden twin is a composition: the modules it lies in."""
 
 

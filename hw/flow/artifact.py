@@ -44,13 +44,13 @@ Files = dict[Kind, Path]
 """What a step is given and what it makes: one path per kind."""
 
 
-SOURCE_LIST = "files.f"
-"""In a Verilog folder: the names of its sources in compile order, one a line."""
+SOURCE_LIST, GUARDED_LIST = "files.f", "guarded.f"
+"""In a Verilog folder: names of its sources in compile order, one a line; in one with taps also of those that simulate fast."""
 
 
-def verilog_files(folder: Path) -> list[Path]:
+def verilog_files(folder: Path, listed: str = SOURCE_LIST) -> list[Path]:
     """The Verilog and SystemVerilog sources of a VERILOG or TAPPED_VERILOG folder, in compile order."""
-    return [folder / name for name in (folder / SOURCE_LIST).read_text().split()]
+    return [folder / name for name in (folder / listed).read_text().split()]
 
 
 def hash_path(path: Path) -> str:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from designs.metric import Metric
 from designs.schema import Design
-from hw.flow.artifact import SOURCE_LIST, Files, Kind
+from hw.flow.artifact import GUARDED_LIST, SOURCE_LIST, Files, Kind
 from hw.flow.step import Result, Step, say
 from hw.flow.tool import Tool, ToolError
 from hw.flow.tools import YOSYS
 from hw.plan.folding import fold
 from hw.plan.memory import load_frames
-from hw.rtl.emit import EmitError, emit
+from hw.rtl.emit import EmitError, emit, emit_guarded
 from quant.golden.parameters import IntegerParameters
 from quant.golden.read_qonnx import read_qonnx
 
@@ -50,7 +50,11 @@ def _emit(design: Design, parameters: IntegerParameters, folder: Path, *, taps: 
             top, *others = emit_finn(design, parameters, folder, preloaded=False, taps=taps)
         else:
             top, *others = emit(design, parameters, folder, preloaded=False, taps=taps)
+        guarded = [emit_guarded(folder / "ind.il")] if taps and design.hardware.backend != "finn" else []
     except EmitError as error:
         raise ToolError(str(error)) from error
     sources = [path.name for path in (*others, top) if path.suffix in (".v", ".sv")]
     (folder / SOURCE_LIST).write_text("\n".join(sources) + "\n")
+    # FINN's modules are their own: Yosys cannot flatten them in
+    fast = [path.name for path in guarded] or sources
+    (folder / GUARDED_LIST).write_text("\n".join(fast) + "\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 from designs.decoding_set import DecodingSet
 from designs.metric import Metric
 from designs.schema import Design
-from hw.flow.artifact import Files, Kind, verilog_files
+from hw.flow.artifact import GUARDED_LIST, SOURCE_LIST, Files, Kind, verilog_files
 from hw.flow.exact import require_exact
 from hw.flow.step import CheckFailed, Result, Step, say
 from hw.flow.tool import ToolError
@@ -36,12 +36,12 @@ class Simulate(Step):
         found = DecodingSet.load(files[Kind.DECODING_SET])
         tested = [found.streams[index] for index in found.test_streams()]
         parameters = read_qonnx(files[Kind.QONNX], design)
-        sources = verilog_files(files[Kind.TAPPED_VERILOG])
+        plain, fast = (verilog_files(files[Kind.TAPPED_VERILOG], listed) for listed in (SOURCE_LIST, GUARDED_LIST))
         load, model = files[Kind.RTL_LOAD].read_bytes(), folder / "model"
         say("compiling the Verilated decoder")
         try:
             result = simulate(
-                sources,
+                fast,
                 design,
                 parameters,
                 tested,
@@ -55,7 +55,8 @@ class Simulate(Step):
             require_all(design, result, "RTL")
             say("latency at the real-time rate")
             longest = max(tested, key=len)
-            latency = measure_latency(sources, design, parameters, longest, model, decisions=LATENCY_DECISIONS, load=load)
+            # the modules as they are synthesized, every integer compared here too
+            latency = measure_latency(plain, design, parameters, longest, model, decisions=LATENCY_DECISIONS, load=load)
         except VerilatorError as error:
             raise ToolError(str(error), lines=error.lines) from error
         except HarnessError as error:
@@ -106,8 +107,8 @@ def budget_failures(design: Design, result: HarnessResult, latency: Latency) -> 
 
 
 def _faster(design: Design, available: int) -> str:
-    """What to do about cycles: more multipliers help the stages, but not the tokenizer, whose pace is fixed."""
-    if tokenizer_cycles(design.tokenizer) > available:
+    """What to do about cycles: more multipliers help a pipeline's stages, but not the tokenizer or the engine."""
+    if tokenizer_cycles(design.tokenizer) > available or design.hardware.backend == "engine":
         return "raise hardware.clock_khz"
     return "raise hardware.clock_khz, or give the stages more multipliers with a lower hardware.stage_cycles"
 

@@ -2,14 +2,19 @@
 
 from designs.layer_table import linear_layers
 from designs.schema import Design, TokenizerSpec
+from hw.plan.engine import Kind, Pass, embed_groups, passes, position_pack, state_halves
 from hw.plan.folding import Folding, attention_cycles, fold, linear_cycles
 
 
 def plan_cycles(design: Design, folding: dict[str, Folding] | None = None) -> dict[str, int]:
     """Stage -> cycles for which it is busy per decision, in the order of the flow; `folding` None: `fold(design)`.
 
-    Stages work at the same time, so decisions follow each other at the pace of the slowest one.
+    Stages of a pipeline work at the same time. With the engine, every pass behind the tokenizer is a stage of its own here.
     """
+    if design.hardware.backend == "engine":
+        return {"tokenizer": tokenizer_cycles(design.tokenizer)} | {
+            one.name: pass_cycles(one, design) for one in passes(design)
+        }
     folding = fold(design) if folding is None else folding
     model = design.model
     layers = {layer.name: linear_cycles(layer, folding[layer.name]) for layer in linear_layers(design)}
@@ -24,9 +29,42 @@ def plan_cycles(design: Design, folding: dict[str, Folding] | None = None) -> di
     return cycles
 
 
+def pace(design: Design, folding: dict[str, Folding] | None = None) -> int:
+    """Cycles from decision to decision, with samples as fast as they are taken: the slowest stage's, or all of the engine's
+    passes together where that is more than the tokenizer needs."""
+    cycles = plan_cycles(design, folding)
+    if design.hardware.backend != "engine":
+        return max(cycles.values())
+    tokenizer = cycles.pop("tokenizer")
+    return max(tokenizer, sum(cycles.values()))
+
+
 def slowest(cycles: dict[str, int]) -> str:
-    """The stage that sets the pace."""
+    """The stage that takes longest."""
     return max(cycles, key=lambda stage: cycles[stage])
+
+
+def pass_cycles(one: Pass, design: Design) -> int:
+    """Cycles of a pass of the engine, the ones for its fetch and its begin included."""
+    if one.kind is Kind.EMBED:
+        return 2 + _embed_cycles(one, design)
+    steps = one.steps * (state_halves(design) if one.kind is Kind.ATTEND else 1)
+    running = steps + 1 if steps else 0
+    per_place = 2 if one.residual or one.kind is Kind.POOL else 1
+    return 2 + one.groups * one.blocks * (running + one.places * per_place)
+
+
+def _embed_cycles(one: Pass, design: Design) -> int:
+    """Steps of the features, then three parts per dim of the embedding: history read, history written, window written.
+
+    The first feature takes its groups one by one, and every group but the first waits until its biases, one word per row, are
+    gathered; the others take `embed_groups` at once. A column of positions of more than three words is waited for as well.
+    """
+    first = 1 + (one.groups - 1) * one.places
+    others = (one.steps - 1) * one.groups // embed_groups(design)
+    position_words = design.model.tokens // position_pack(design)
+    dims = one.groups * one.places
+    return first + others + 3 + (dims - 1) * max(3, position_words)
 
 
 def tokenizer_cycles(spec: TokenizerSpec) -> int:

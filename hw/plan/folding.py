@@ -25,8 +25,11 @@ def fold(design: Design) -> dict[str, Folding]:
     """The fewest multipliers per stage that keep `hardware.stage_cycles`; SIMD stays 1 unless PE alone is not enough.
 
     Keys: every layer of designs.layer_table.linear_layers, and `block{i}_attention`, whose `pe` multipliers are shared by
-    both of its phases. Raises DesignError, naming the stage, where no folding is fast enough.
+    both of its phases; none with the backend "engine", which has no stages. Raises DesignError, naming the stage, where no
+    folding is fast enough.
     """
+    if design.hardware.backend == "engine":
+        return {}
     found = {layer.name: fold_linear(design, layer) for layer in linear_layers(design)}
     return found | {f"block{i}_attention": fold_attention(design) for i in range(design.model.layers)}
 

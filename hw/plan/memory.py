@@ -8,6 +8,7 @@ import numpy as np
 from designs.layer_table import linear_layers
 from designs.number_format import IntFormat
 from designs.schema import Design, DesignError
+from hw.plan.engine import bias_format, embed_groups, engine_rows, padded_outputs, position_pack
 from hw.plan.folding import WORD_BITS_MAX, Folding, word_bits
 from quant.golden.parameters import IntegerParameters
 
@@ -47,19 +48,42 @@ def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
     `token_shift`: address channel * octaves + octave, one 5-bit shift per wavelet of the octave, wavelet 0 in the low bits.
     `<layer>_weight`: address nf * (inputs / simd) + sf, weight [nf * pe + p, sf * simd + s] at place p * simd + s, place 0 in
     the low bits. `<layer>_bias`: one word per output. `position`: address token * embed_dim + dim.
+    With the engine, pe is its number of rows and outputs are filled up with zeros to whole groups of rows; embed's address
+    is (input * groups + nf) / side_by_side, the group of the lower number in the low bits; a position word holds `pack`
+    tokens of one dim, address (dim * tokens + token) / pack.
     """
-    spec, model = design.tokenizer, design.model
+    spec = design.tokenizer
     shapes = [("token_shift", spec.channels * spec.octaves, spec.wavelets_per_octave * TOKEN_SHIFT_BITS)]
+    shapes += _engine_shapes(design) if design.hardware.backend == "engine" else _pipeline_shapes(design, folding)
+    found = tuple(Region(name, index, depth, width) for index, (name, depth, width) in enumerate(shapes))
+    for region in found:
+        _require_loadable(design, region)
+    return found
+
+
+def _pipeline_shapes(design: Design, folding: dict[str, Folding]) -> list[tuple[str, int, int]]:
+    model, shapes = design.model, []
     for layer in linear_layers(design):
         words = layer.inputs * layer.outputs // folding[layer.name].multipliers
         shapes.append((f"{layer.name}_weight", words, word_bits(layer, folding[layer.name])))
         shapes.append((f"{layer.name}_bias", layer.outputs, layer.bias.bits))
         if layer.name == "embed":
             shapes.append(("position", model.tokens * model.embed_dim, design.quant.stream.bits))
-    found = tuple(Region(name, index, depth, width) for index, (name, depth, width) in enumerate(shapes))
-    for region in found:
-        _require_loadable(design, region)
-    return found
+    return shapes
+
+
+def _engine_shapes(design: Design) -> list[tuple[str, int, int]]:
+    """Regions that share a memory follow each other: weights, then biases."""
+    model, rows, pack = design.model, engine_rows(design), position_pack(design)
+    outputs = {layer: padded_outputs(layer, rows) for layer in linear_layers(design)}
+    weights = [
+        (f"{layer.name}_weight", layer.inputs * count // rows, rows * layer.weight.bits) for layer, count in outputs.items()
+    ]
+    side_by_side = embed_groups(design)
+    name, depth, width = weights[0]
+    weights[0] = (name, depth // side_by_side, width * side_by_side)
+    biases = [(f"{layer.name}_bias", count, bias_format(design).bits) for layer, count in outputs.items()]
+    return [*weights, *biases, ("position", model.tokens * model.embed_dim // pack, pack * design.quant.stream.bits)]
 
 
 def _require_loadable(design: Design, region: Region) -> None:
@@ -79,19 +103,36 @@ def load_words(parameters: IntegerParameters, folding: dict[str, Folding]) -> di
     """Region name -> its `depth` words as unsigned integers of `width` bits, in address order."""
     design = parameters.design
     spec = design.tokenizer
-    words = {
-        "token_shift": _pack(
-            parameters.token_shift.reshape(spec.channels * spec.octaves, spec.wavelets_per_octave),
-            IntFormat(TOKEN_SHIFT_BITS, signed=False),
-        ),
-        "position": _pack(parameters.position.reshape(-1, 1), design.quant.stream),
-    }
+    shifts = parameters.token_shift.reshape(spec.channels * spec.octaves, spec.wavelets_per_octave)
+    words = {"token_shift": _pack(shifts, IntFormat(TOKEN_SHIFT_BITS, signed=False))}
+    words |= _engine_words(parameters) if design.hardware.backend == "engine" else _pipeline_words(parameters, folding)
+    return {region.name: words[region.name] for region in regions(design, folding)}
+
+
+def _pipeline_words(parameters: IntegerParameters, folding: dict[str, Folding]) -> dict[str, list[int]]:
+    design = parameters.design
+    words = {"position": _pack(parameters.position.reshape(-1, 1), design.quant.stream)}
     for layer in linear_layers(design):
         pe, simd = folding[layer.name].pe, folding[layer.name].simd
         weight = parameters.linear[layer.name].weight.reshape(layer.outputs // pe, pe, layer.inputs // simd, simd)
         words[f"{layer.name}_weight"] = _pack(weight.transpose(0, 2, 1, 3).reshape(-1, pe * simd), layer.weight)
         words[f"{layer.name}_bias"] = _pack(parameters.linear[layer.name].bias.reshape(-1, 1), layer.bias)
-    return {region.name: words[region.name] for region in regions(design, folding)}
+    return words
+
+
+def _engine_words(parameters: IntegerParameters) -> dict[str, list[int]]:
+    design = parameters.design
+    rows, pack = engine_rows(design), position_pack(design)
+    words = {"position": _pack(parameters.position.T.reshape(-1, pack), design.quant.stream)}
+    for layer in linear_layers(design):
+        missing = padded_outputs(layer, rows) - layer.outputs
+        weight = np.pad(parameters.linear[layer.name].weight, ((0, missing), (0, 0))).reshape(-1, rows, layer.inputs)
+        order = (2, 0, 1) if layer.name == "embed" else (0, 2, 1)
+        places = rows * embed_groups(design) if layer.name == "embed" else rows
+        words[f"{layer.name}_weight"] = _pack(weight.transpose(order).reshape(-1, places), layer.weight)
+        bias = np.pad(parameters.linear[layer.name].bias, (0, missing))
+        words[f"{layer.name}_bias"] = _pack(bias.reshape(-1, 1), bias_format(design))
+    return words
 
 
 def load_frames(parameters: IntegerParameters, folding: dict[str, Folding]) -> bytes:

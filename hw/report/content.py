@@ -26,6 +26,11 @@ BESIDE_AREA = (
     "memory_macros",
     "memory_bits",
 )
+BACKENDS = {
+    "engine": "one array of multipliers in turn",
+    "amaranth": "a unit of its own each, in a pipeline",
+    "finn": "FINN's matrix-vector units, in a pipeline",
+}
 Kinds = Mapping[str, Mapping[str, float]]
 """block -> kind (logic, registers, clock, memories, leakage) -> value."""
 NOT_MODELLED = (
@@ -65,7 +70,7 @@ def page(
     lead = (
         f"{tokenizer.channels} channels at {tokenizer.sample_hz} Hz, {tokenizer.wavelets} wavelets, {model.tokens} tokens of "
         f"{tokenizer.token_ms} ms, width {model.embed_dim}, {layers}; weights {quant.weight}, activations {quant.activation}, "
-        f"residual stream {quant.stream}; dense layers by {design.hardware.backend}."
+        f"residual stream {quant.stream}; dense layers: {BACKENDS[design.hardware.backend]}."
     )
     sections = (
         _notes(notes),

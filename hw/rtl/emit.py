@@ -14,6 +14,7 @@ from amaranth.lib import wiring
 
 from designs.schema import Design
 from hw.plan.folding import Folding
+from hw.rtl.guarded_verilog import GuardError, guarded_verilog
 from hw.rtl.identifiers import plain_identifiers
 from hw.rtl.ind import Ind
 from hw.rtl.linear import MatrixVectorFactory
@@ -73,6 +74,27 @@ def emit_rtlil(text: str, top: str, folder: Path) -> list[Path]:
         for name in files:
             (work / name).replace(folder / name)
     return [folder / name for name in files]
+
+
+FLATTEN = "flatten -separator __; proc -noopt; opt_expr; opt_clean; opt_merge; opt_dff; opt_expr; opt_clean; clean -purge"
+
+
+def emit_guarded(rtlil: Path) -> Path:
+    """<top>.il -> <top>_guarded.v beside it: the same registers in one module, for fast simulation of whole test sets.
+
+    Raises EmitError where Yosys is missing or fails.
+    """
+    target = rtlil.with_name(f"{rtlil.stem}_guarded.v")
+    with TemporaryDirectory(dir=rtlil.parent, prefix=".emit") as scratch:
+        work = Path(scratch)
+        shutil.copy(rtlil, work / "flat.il")
+        _run_yosys(f"read_rtlil flat.il; {FLATTEN}; write_verilog -noattr flat.v", work)
+        try:
+            (work / target.name).write_text(guarded_verilog((work / "flat.v").read_text()))
+        except GuardError as error:
+            raise EmitError(f"yosys: {rtlil.name} came out unlike any Verilog it wrote before: {error}") from error
+        (work / target.name).replace(target)
+    return target
 
 
 def waivers(top: str) -> str:

@@ -1,10 +1,8 @@
 """The implantable neural decoder: samples in, decisions out (docs/blocks/ind.md)."""
 
 from collections.abc import Mapping
-from itertools import pairwise
-from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,14 +10,13 @@ from designs.layer_table import streams
 from designs.schema import Design, DesignError
 from hw.plan.folding import Folding, check_folding, fold
 from hw.plan.memory import find_region, load_words, regions
+from hw.plan.taps import taps as planned_taps
 from hw.rtl.argmax import Argmax
-from hw.rtl.attention_block import AttentionBlock
-from hw.rtl.feed_forward import FeedForward
-from hw.rtl.linear import Linear, MatrixVectorFactory
+from hw.rtl.engine import Engine
+from hw.rtl.linear import MatrixVectorFactory
 from hw.rtl.load_port import LoadPort
 from hw.rtl.matrix_vector import MatrixVector
-from hw.rtl.mean_pool import MeanPool
-from hw.rtl.token_memory import TokenMemory
+from hw.rtl.pipeline import Pipeline
 from hw.rtl.tokenizer import Tokenizer
 from quant.golden.parameters import IntegerParameters
 
@@ -29,10 +26,14 @@ READOUT_BITS = 32
 class Ind(wiring.Component):
     """The whole decoder of `design`; ports in docs/streams.md. Golden twin: quant.golden.trace.trace_samples.
 
+    After a load it begins as from reset, so no decision mixes old parameters with new ones.
+    Behind the tokenizer lies what `hardware.backend` says: the engine, or a pipeline of dense layers.
+
     parameters: shifts are built in; weights, biases, positions and token shifts are in the memories from power-up with
     `preloaded`, and come through the load port without. matrix_vector: makes a dense layer's core from (layer, folding).
     loadable: without it there is no load port and the weights stay what `preloaded` made them: smaller, for prototypes.
-    taps: show every stream of designs.layer_table as wires `tap_<stream>_payload`, `_valid` and `_ready`, for simulation.
+    folding and matrix_vector concern the pipeline alone.
+    taps: show every boundary of hw.plan.taps as wires `tap_<stream>_payload` and `_valid`, for simulation: the cycle after.
     """
 
     def __init__(
@@ -48,28 +49,24 @@ class Ind(wiring.Component):
     ):
         if parameters.design != design:
             raise DesignError(f"{design.name}: the parameters are of {parameters.design.name}; use the ones of this design")
+        _require_hardware(design)
         if not (preloaded or loadable):
             raise DesignError(
                 f"{design.name}: weights that are neither preloaded nor loadable never come; allow one of the two"
             )
         self.design, self._taps = design, taps
         self.folding = folding = dict(folding) if folding is not None else fold(design)
-        check_folding(design, folding)
         words = load_words(parameters, folding) if preloaded else {}
         self.load_port = LoadPort(regions(design, folding), preloaded=preloaded) if loadable else None
         self.tokenizer = Tokenizer(
             design.tokenizer, find_region(design, folding, "token_shift"), init=words.get("token_shift", ())
         )
-        self.embed = Linear("embed", parameters, folding, core=matrix_vector, words=words)
-        self.token_memory = TokenMemory(parameters, folding, words=words.get("position", ()))
-        self.attentions = [
-            AttentionBlock(i, parameters, folding, core=matrix_vector, words=words) for i in range(design.model.layers)
-        ]
-        self.feed_forwards = [
-            FeedForward(i, parameters, folding, core=matrix_vector, words=words) for i in range(design.model.layers)
-        ]
-        self.mean_pool = MeanPool(design, shift=parameters.mean_shift)
-        self.readout = Linear("readout", parameters, folding, core=matrix_vector, words=words)
+        self.core: Engine | Pipeline
+        if design.hardware.backend == "engine":
+            self.core = Engine(parameters, words=words)
+        else:
+            check_folding(design, folding)
+            self.core = Pipeline(parameters, folding, core=matrix_vector, words=words)
         self.argmax = Argmax(design)
         super().__init__(
             {
@@ -93,19 +90,15 @@ class Ind(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.tokenizer, m.submodules.embed = self.tokenizer, self.embed
-        m.submodules.token_memory = self.token_memory
-        chain: list[Any] = [self.tokenizer, self.embed, self.token_memory]
-        for i, (attention, feed_forward) in enumerate(zip(self.attentions, self.feed_forwards, strict=True)):
-            m.submodules[f"block{i}_attention"], m.submodules[f"block{i}_feed_forward"] = attention, feed_forward
-            chain += [attention, feed_forward]
-        m.submodules.mean_pool, m.submodules.readout, m.submodules.argmax = self.mean_pool, self.readout, self.argmax
-        chain += [self.mean_pool, self.readout, self.argmax]
-        for source, sink in pairwise(chain):
-            wiring.connect(m, source.o, sink.i)
+        # words that were read ahead before a load are gone after it: whatever decodes begins anew
+        from_reset = ResetInserter(~self.loaded)
+        m.submodules.tokenizer, m.submodules.argmax = from_reset(self.tokenizer), from_reset(self.argmax)
+        m.submodules["engine" if isinstance(self.core, Engine) else "pipeline"] = from_reset(self.core)
+        wiring.connect(m, self.tokenizer.o, self.core.i)
+        wiring.connect(m, self.core.o, self.argmax.i)
         self._connect_ports(m)
         if self.load_port is not None:
-            self._connect_load_port(m, self.load_port, chain)
+            self._connect_load_port(m, self.load_port)
         else:
             m.d.comb += self.loaded.eq(1)
         if self._taps:
@@ -125,11 +118,10 @@ class Ind(wiring.Component):
             decisions.ready.eq(self.m_axis_tready),
         ]
 
-    def _connect_load_port(self, m: Module, load: LoadPort, chain: list[wiring.Component]) -> None:
+    def _connect_load_port(self, m: Module, load: LoadPort) -> None:
         m.submodules.load_port = load
-        for block in chain:
-            if hasattr(block, "bus"):
-                wiring.connect(m, load.bus, block.bus)
+        for block in (self.tokenizer, self.core):
+            wiring.connect(m, load.bus, block.bus)
         m.d.comb += [
             load.i.payload.eq(self.load_tdata),
             load.i.valid.eq(self.load_tvalid),
@@ -140,25 +132,30 @@ class Ind(wiring.Component):
             self.load_refused.eq(load.refused),
         ]
 
-    def tap_streams(self) -> dict[str, wiring.PureInterface]:
-        """Stream name of designs.layer_table -> the stream in the decoder; `decision` is part of the last one."""
-        found = {"tokens": self.tokenizer.o, "embed": self.embed.o, "window": self.token_memory.o}
-        for i, (attention, feed_forward) in enumerate(zip(self.attentions, self.feed_forwards, strict=True)):
-            inner = {name: getattr(attention, name) for name in ("query", "key", "value", "attention", "project")}
-            inner |= {"attended": attention, "expand": feed_forward.expand, "contract": feed_forward.contract}
-            found |= {f"block{i}_{name}": block.o for name, block in (inner | {"out": feed_forward}).items()}
-        return found | {"pool": self.mean_pool.o, "readout": self.readout.o}
-
     def _show_taps(self, m: Module) -> None:
-        found = self.tap_streams()
-        decided = self.argmax.o
-        for stream in streams(self.design):
-            payload, valid, ready = (
-                Signal(bits, name=f"tap_{stream.name}_{part}", attrs={"keep": 1})
-                for part, bits in (("payload", stream.format.bits), ("valid", 1), ("ready", 1))
-            )
-            if stream.name == "decision":
-                source = (decided.payload.decision, decided.valid & decided.payload.last, decided.ready)
-            else:
-                source = (found[stream.name].payload, found[stream.name].valid, found[stream.name].ready)
-            m.d.comb += [payload.eq(source[0]), valid.eq(source[1]), ready.eq(source[2])]
+        features, sums, decided = self.tokenizer.o, self.core.o, self.argmax.o
+        found = self.core.transfers() | {
+            "tokens": (features.payload, features.valid & features.ready),
+            "readout": (sums.payload, sums.valid & sums.ready),
+            "decision": (decided.payload.decision, decided.valid & decided.payload.last & decided.ready),
+        }
+        for tap in planned_taps(self.design):
+            payload = Signal(tap.payload_bits, name=f"tap_{tap.name}_payload", attrs={"keep": 1}, reset_less=True)
+            valid = Signal(name=f"tap_{tap.name}_valid", attrs={"keep": 1})
+            m.d.sync += valid.eq(found[tap.name][1])
+            with m.If(found[tap.name][1]):
+                m.d.sync += payload.eq(found[tap.name][0])
+
+
+def _require_hardware(design: Design) -> None:
+    """DesignError where the design has a part that exists in the golden model alone."""
+    spec, model = design.tokenizer, design.model
+    parts = {
+        "tokenizer.spatial": spec.spatial is not None,
+        f"tokenizer.signal={spec.signal!r}": spec.ready,
+        f"model.task={model.task!r}": model.regression,
+        f"model.pool={model.pool!r}": model.pool != "mean",
+        f"model.normaliser={model.normaliser!r}": model.normaliser != "none",
+    }
+    if missing := [name for name, used in parts.items() if used]:
+        raise DesignError(f"{design.name}: {', '.join(missing)} has no hardware yet; leave it out, or stop at the golden model")

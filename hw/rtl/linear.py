@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from designs.layer_table import LinearLayer, linear_layer
 from hw.plan.folding import Folding
 from hw.plan.memory import find_region
+from hw.rtl.gather import Gather
 from hw.rtl.load_port import LoadBus
 from hw.rtl.matrix_vector import MatrixVector
 from hw.rtl.payloads import shape_of, vector_of
@@ -20,26 +21,6 @@ from quant.golden.parameters import IntegerParameters
 MatrixVectorFactory = Callable[[LinearLayer, Folding], wiring.Component]
 """Makes a core with the ports of hw.rtl.matrix_vector.matrix_vector_signature."""
 NO_WORDS: Mapping[str, list[int]] = MappingProxyType({})
-
-
-class Gather(wiring.Component):
-    """Serial values -> words of `length` values, the first in the low bits. Throughput 1 value per cycle."""
-
-    def __init__(self, value: object, word: object, length: int):
-        self._length = length
-        super().__init__({"i": In(stream.Signature(value)), "o": Out(stream.Signature(word))})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        place = Signal(range(self._length))
-        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [self.o.payload[place].eq(self.i.payload), place.eq(place + 1)]
-            with m.If(place == self._length - 1):
-                m.d.sync += [place.eq(0), self.o.valid.eq(1)]
-        return m
 
 
 class Linear(wiring.Component):
@@ -67,8 +48,8 @@ class Linear(wiring.Component):
         self.shift = parameters.linear[name].shift
         places = vector_of(layer.weight, self.folding.multipliers)
         weight, bias = (find_region(design, dict(folding), f"{name}_{part}") for part in ("weight", "bias"))
-        self.weights = WeightMemory(weight, places, init=words.get(weight.name, ()))
-        self.biases = WeightMemory(bias, shape_of(layer.bias), init=words.get(bias.name, ()))
+        self.weights = WeightMemory(weight, payload=places, init=words.get(weight.name, ()))
+        self.biases = WeightMemory(bias, payload=shape_of(layer.bias), init=words.get(bias.name, ()))
         self.core = core(layer, self.folding)
         super().__init__(
             {

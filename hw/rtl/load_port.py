@@ -1,6 +1,6 @@
 """The weight load port: framed bytes -> words on the load bus, guarded by a checksum and a lock (docs/blocks/load_port.md)."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
@@ -18,11 +18,6 @@ class LoadBus(wiring.Signature):
 
     def __init__(self) -> None:
         super().__init__({"region": Out(8), "address": Out(16), "data": Out(64), "strobe": Out(1)})
-
-
-def is_for(bus: wiring.PureInterface, region: Region) -> Value:
-    """1 in the cycle in which `bus` carries a word of `region`."""
-    return bus.strobe & (bus.region == region.index)
 
 
 class LoadPort(wiring.Component):
@@ -61,10 +56,6 @@ class LoadPort(wiring.Component):
         data, strobe = Signal(8 * max(entry.word_bytes for entry in self.regions), reset_less=True), Signal()
         place = Signal(range(max(CHECKSUM_BYTES, len(data) // 8)))
         last_place, last_word = Signal.like(place), Signal.like(word)
-        with m.Switch(region):
-            for entry in self.regions:
-                with m.Case(entry.index):
-                    m.d.comb += [last_place.eq(entry.word_bytes - 1), last_word.eq(entry.depth - 1)]
         m.d.comb += [
             self.loaded.eq(good.all()),
             self.bus.region.eq(region),
@@ -73,9 +64,12 @@ class LoadPort(wiring.Component):
             self.bus.strobe.eq(strobe),
             checksum.data.eq(byte),
         ]
+        proved = Signal()
+        # whole-vector masks: written bit by bit, these registers would be the dearest of the decoder to simulate
+        mine = (1 << region)[:count]
         m.d.sync += strobe.eq(0)
-        with m.If(strobe):
-            m.d.sync += good.bit_select(region, 1).eq(0)
+        with m.If(strobe | proved):
+            m.d.sync += good.eq(Mux(proved, good | mine, good & ~mine))
         with m.FSM():
             with m.State("START"):
                 m.d.comb += self.i.ready.eq(1)
@@ -88,6 +82,10 @@ class LoadPort(wiring.Component):
                 m.d.comb += [self.i.ready.eq(1), checksum.start.eq(taken), checksum.valid.eq(taken)]
                 with m.If(taken):
                     m.d.sync += [region.eq(byte), refused.eq(refused | self.armed), word.eq(0), place.eq(0)]
+                    with m.Switch(byte):
+                        for entry in self.regions:
+                            with m.Case(entry.index):
+                                m.d.sync += [last_place.eq(entry.word_bytes - 1), last_word.eq(entry.depth - 1)]
                     m.next = "WORDS"
                 with m.If(taken & (byte >= count)):
                     m.d.sync += self.error.eq(1)
@@ -96,8 +94,7 @@ class LoadPort(wiring.Component):
                 m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(taken)]
                 with m.If(taken):
                     m.d.sync += [
-                        data.eq(Mux(place == 0, 0, data)),
-                        data.word_select(place, 8).eq(byte),
+                        data.eq(Mux(place == 0, 0, data) | (byte << (place << 3))),
                         refused.eq(refused | self.armed),
                         place.eq(place + 1),
                     ]
@@ -113,7 +110,6 @@ class LoadPort(wiring.Component):
                     m.next = "VERDICT"
             with m.State("VERDICT"):
                 m.d.sync += self.error.eq(~checksum.match_detected)
-                with m.If(checksum.match_detected & ~refused):
-                    m.d.sync += good.bit_select(region, 1).eq(1)
+                m.d.comb += proved.eq(checksum.match_detected & ~refused)
                 m.next = "START"
         return m

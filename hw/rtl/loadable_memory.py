@@ -1,45 +1,60 @@
-"""A region of the load port as a memory: written by the load bus, read by its block."""
+"""Regions of the load port as one memory: written by the load bus, read by its block."""
 
 from collections.abc import Iterable
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.plan.memory import Region
-from hw.rtl.load_port import LoadBus, is_for
+from hw.rtl.load_port import LoadBus
 from hw.rtl.single_port_memory import SinglePortMemory
 
 
 class LoadableMemory(wiring.Component):
-    """The words of `region`. enable: the word at `address` appears on `read_data` in the next cycle and stays there.
+    """The words of `regions`, region after region. enable: the word at `address` appears on `read_data` in the next cycle and
+    stays there.
 
     bus: the load bus; a load in the same cycle as a read wins, and the read is lost (nothing decodes while a region loads).
-    `init`: contents at power-up, where the technology can preset them.
+    loading: the bus carries a word for this memory. `init`: contents at power-up, where the technology can preset them.
     """
 
-    def __init__(self, region: Region, *, init: Iterable[int] = ()):
-        self.region, self._init = region, init
+    def __init__(self, *regions: Region, init: Iterable[int] = ()):
+        numbers = [region.index for region in regions]
+        if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+            raise ValueError(f"LoadableMemory: regions {numbers} do not follow each other; number them one after the other")
+        self.regions, self._init = regions, init
+        self.depth, self.width = sum(region.depth for region in regions), max(region.width for region in regions)
         super().__init__(
             {
                 "bus": In(LoadBus()),
-                "address": In(range(region.depth)),
+                "address": In(range(self.depth)),
                 "enable": In(1),
-                "read_data": Out(region.width),
+                "read_data": Out(self.width),
+                "loading": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = SinglePortMemory(depth=self.region.depth, width=self.region.width, init=self._init)
-        load = is_for(self.bus, self.region)
+        m.submodules.memory = memory = SinglePortMemory(depth=self.depth, width=self.width, init=self._init)
+        first, last = self.regions[0].index, self.regions[-1].index
+        number = self.bus.region
+        is_mine = number == first if first == last else (number >= first) & (number <= last)
+        first_word, start = Signal(range(self.depth)), 0
+        with m.Switch(self.bus.region):
+            for region in self.regions:
+                with m.Case(region.index):
+                    m.d.comb += first_word.eq(start)
+                start += region.depth
         m.d.comb += [
-            memory.enable.eq(self.enable | load),
-            memory.write.eq(load),
+            self.loading.eq(self.bus.strobe & is_mine),
+            memory.enable.eq(self.enable | self.loading),
+            memory.write.eq(self.loading),
             memory.write_data.eq(self.bus.data),
             memory.address.eq(self.address),
             self.read_data.eq(memory.read_data),
         ]
-        with m.If(load):
-            m.d.comb += memory.address.eq(self.bus.address)
+        with m.If(self.loading):
+            m.d.comb += memory.address.eq(first_word + self.bus.address)
         return m

@@ -72,6 +72,7 @@ class WaveletBank(wiring.Component):
             window.eq(Cat(Mux(order.first, 0, state.read_data), newest)),
             state.write_data.eq(Value.cast(window)[2 * bits :]),
         ]
+        decimated = half_band_pair(m, window, spec)
         with m.FSM():
             with m.State("SAMPLE"):
                 m.d.comb += [self.i.ready.eq(1), pair.enable.eq(self.i.valid), pair.write.eq(~odd)]
@@ -89,7 +90,7 @@ class WaveletBank(wiring.Component):
                 with m.If(filters.i.ready):
                     m.d.comb += [state.enable.eq(1), state.write.eq(1), order.advance.eq(1)]
                     with m.If(order.follows):
-                        m.d.sync += lower.eq(half_band_pair(m, window, spec))
+                        m.d.sync += lower.eq(decimated)
                         m.next = "READ"
                     with m.Else():
                         self._next_column(m, column, odd)
@@ -135,10 +136,11 @@ class FilterSums(wiring.Component):
                 m.d.sync += differed[tap].eq(window[tap] - window[spec.taps - 1 - tap])
         with m.If(sums_free):
             m.d.sync += self.o.valid.eq(folded)
-        with m.If(sums_free & folded):
-            for kernel, sums in zip(morlet_kernels(spec), result, strict=True):
-                m.d.sync += sums.cosine.eq(round_shift(m, weighted_sum(added, kernel.even[:half]), kernel_shift(spec)))
-                m.d.sync += sums.sine.eq(round_shift(m, weighted_sum(differed, kernel.odd[:half]), kernel_shift(spec)))
+        for kernel, sums in zip(morlet_kernels(spec), result, strict=True):
+            cosine = round_shift(m, weighted_sum(added, kernel.even[:half]), kernel_shift(spec))
+            sine = round_shift(m, weighted_sum(differed, kernel.odd[:half]), kernel_shift(spec))
+            with m.If(sums_free & folded):
+                m.d.sync += [sums.cosine.eq(cosine), sums.sine.eq(sine)]
         return m
 
 

@@ -46,6 +46,8 @@ class Board:
     after_read: tuple[str, ...] = (NEVER_BOTH,)
     synth_opts: str = ""
     seed: int = 1
+    backend: str = "engine"
+    """What fits this board best (HardwareSpec.backend)."""
 
     @property
     def bytes_per_s(self) -> float:
@@ -68,6 +70,7 @@ BOARDS = {
             cells={"luts": "SB_LUT4", "ffs": "SB_DFF.*"},  # nextpnr counts cells of one LUT and one flip-flop each
             after_read=(NEVER_BOTH, VECTORS_IN_BLOCK_RAM),
             synth_opts="-dsp",
+            backend="amaranth",  # few multipliers: a pipeline of narrow layers is the smaller one
         ),
         Board(
             name="ulx3s-85f",
@@ -93,7 +96,8 @@ def find_board(name: str) -> Board:
 
 
 def fit_to_board(design: Design, board: Board) -> Design:
-    """`design` at the board's clock, with the fewest multipliers that keep real time with half of the cycles to spare.
+    """`design` at the board's clock and with its backend; a pipeline gets the fewest multipliers that keep real time with half
+    of the cycles to spare.
 
     Raises DesignError where the UART cannot carry the samples.
     """
@@ -105,7 +109,8 @@ def fit_to_board(design: Design, board: Board) -> Design:
             f"{board.bytes_per_s:g} bytes/s of {board.name}'s UART; use fewer channels"
         )
     cycles = board.clock_hz * tokenizer.token_ms // 1000 // 2
-    return replace(design, hardware=replace(design.hardware, clock_khz=board.clock_hz // 1000, stage_cycles=cycles))
+    hardware = replace(design.hardware, clock_khz=board.clock_hz // 1000, stage_cycles=cycles, backend=board.backend)
+    return replace(design, hardware=hardware)
 
 
 def why_no_netlist(design: Design, board: Board) -> str:

@@ -14,6 +14,7 @@ from designs.schema import Design
 from hw.finn_flow.mend import MendError, mend_library
 from hw.finn_flow.unit import LANES_MAX, generated_weight, lanes, port_widths
 from hw.plan.folding import Folding, fold
+from rtl_sim.backends import with_backend
 from rtl_sim.harness import simulate
 from rtl_sim.random_parameters import random_parameters, random_samples
 from rtl_sim.verilator import VerilatorError, run_logged, verilator_environment
@@ -42,7 +43,7 @@ def test_the_unit_equals_the_golden_model_at_the_rate_that_finn_expects(variant:
 def test_the_decoder_with_finn_in_every_dense_layer_equals_the_golden_model(tmp_path: Path) -> None:
     from hw.finn_flow.stitch import emit_finn
 
-    design = CATALOGUE["ind_tiny"]
+    design = with_backend("ind_tiny", "finn")
     parameters = random_parameters(design, seed=3)
     sources = [path for path in emit_finn(design, parameters, tmp_path) if path.suffix != ".il"]
     samples = random_samples(design, tokens=30, seed=4)

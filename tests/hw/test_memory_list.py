@@ -1,13 +1,17 @@
 """The decoder holds the memories that the plan says, and no others than its datasheets name."""
 
+import re
+
 import pytest
 
 from designs.catalogue import CATALOGUE
+from hw.plan.engine import memory_map
 from hw.plan.folding import fold
 from hw.plan.memory import find_region, regions
 from hw.rtl.ind import Ind
 from hw.rtl.memory_list import memories_of
 from hw.rtl.tokenizer import Tokenizer
+from rtl_sim.backends import with_backend
 from rtl_sim.random_parameters import random_parameters
 
 
@@ -26,9 +30,40 @@ def test_the_memories_of_the_tokenizer() -> None:
 
 @pytest.mark.parametrize("name", ["ind_tiny", "ind_int4"])
 def test_every_region_is_one_memory_of_its_size(name: str) -> None:
-    design = CATALOGUE[name]
+    design = with_backend(name, "amaranth")
     built = [(memory.depth, memory.width) for memory in memories_of(Ind(design, random_parameters(design, seed=1)))]
     for region in regions(design, fold(design)):
         assert (region.depth, region.width) in built, region.name
         built.remove((region.depth, region.width))
     assert built, "the working memories are left"
+
+
+def test_the_memories_of_the_engine() -> None:
+    design = with_backend("ind_int4", "engine")
+    built = memories_of(Ind(design, random_parameters(design, seed=1)))
+    found = {memory.path: (memory.depth, memory.width) for memory in built if memory.path.startswith("engine")}
+    at = memory_map(design)
+    assert found == {
+        "engine.embed_weights.memory": (320 * 4 // 2, 2 * 8 * 4),
+        "engine.weights.memory": (2_080, 8 * 4),  # each block 4 x 32 x 4 + 32 x 8 + 64 x 4, readout 32
+        "engine.biases.memory": (488, 21),
+        "engine.positions.memory": (64, 5 * 8),
+        "engine.columns": (at.depth, 10 * 8),
+        "engine.rows": (at.second_depth, 8 * 8),
+    }
+
+
+@pytest.mark.parametrize("name", list(CATALOGUE))
+def test_the_engines_regions_fill_four_memories(name: str) -> None:
+    design = with_backend(name, "engine")
+    built = {memory.path: memory for memory in memories_of(Ind(design, random_parameters(design, seed=1)))}
+    kinds = {
+        "embed_weights": r"embed_weight",
+        "weights": r"(block|readout).*_weight",
+        "biases": r".*_bias",
+        "positions": "position",
+    }
+    for memory, kind in kinds.items():
+        held = [region for region in regions(design, {}) if re.fullmatch(kind, region.name)]
+        size = (sum(region.depth for region in held), max(region.width for region in held))
+        assert (built[f"engine.{memory}.memory"].depth, built[f"engine.{memory}.memory"].width) == size

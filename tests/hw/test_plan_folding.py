@@ -9,11 +9,12 @@ from designs.catalogue import CATALOGUE
 from designs.layer_table import LinearLayer, linear_layer, linear_layers
 from designs.number_format import INT4, INT8
 from designs.schema import Design, DesignError
-from hw.plan.cycles import plan_cycles, slowest, tokenizer_cycles
+from hw.plan.cycles import pace, plan_cycles, slowest, tokenizer_cycles
 from hw.plan.folding import Folding, check_folding, divisors, fold, fold_attention, fold_linear, linear_cycles, word_bits
+from rtl_sim.backends import with_backend
 
-DESIGNS = list(CATALOGUE.values())
-IMPLANT = CATALOGUE["ind_int4"]
+DESIGNS = [with_backend(name, "amaranth") for name in CATALOGUE]
+IMPLANT = with_backend("ind_int4", "amaranth")
 
 
 def with_budget(design: Design, cycles: int) -> Design:
@@ -25,9 +26,10 @@ def test_every_stage_of_a_named_design_keeps_its_budget(design: Design) -> None:
     folding = fold(design)
     check_folding(design, folding)
     cycles = plan_cycles(design, folding)
-    pace = cycles.pop("tokenizer")  # has no multipliers to choose: samples set its pace
+    tokenizer = cycles.pop("tokenizer")  # has no multipliers to choose: samples set its pace
     assert cycles[slowest(cycles)] <= design.hardware.stage_cycles
-    assert pace <= design.hardware.clock_khz * design.tokenizer.token_ms
+    assert tokenizer <= design.hardware.clock_khz * design.tokenizer.token_ms
+    assert pace(design, folding) == max(tokenizer, cycles[slowest(cycles)])
 
 
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.name)
@@ -46,7 +48,7 @@ def test_simd_is_used_only_where_outputs_alone_are_not_enough() -> None:
 
 
 def test_weight_words_fit_the_load_bus() -> None:
-    fastest = with_budget(CATALOGUE["ind_int8"], 2560)
+    fastest = with_budget(with_backend("ind_int8", "amaranth"), 2560)
     words = [word_bits(layer, fold(fastest)[layer.name]) for layer in linear_layers(fastest)]
     assert max(words) == 64
 

@@ -8,14 +8,22 @@ import numpy as np
 import pytest
 
 from designs.catalogue import CATALOGUE
-from designs.layer_table import linear_layers, parameters
+from designs.layer_table import linear_layer, linear_layers, parameters
 from designs.schema import Design, DesignError
+from hw.plan.engine import bias_format, embed_groups, engine_rows, padded_outputs, position_pack
 from hw.plan.folding import Folding, fold
 from hw.plan.memory import find_region, load_frame, load_frames, load_words, regions
 from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters
+from rtl_sim.backends import with_backend
 
-IMPLANT = CATALOGUE["ind_int4"]
-DESIGNS = list(CATALOGUE.values())
+IMPLANT = with_backend("ind_int4", "amaranth")
+PIPELINES = [with_backend(name, "amaranth") for name in CATALOGUE]
+ENGINES = [with_backend(name, "engine") for name in CATALOGUE]
+
+
+def each(*designs: Design) -> pytest.MarkDecorator:
+    """The test, for each of the designs."""
+    return pytest.mark.parametrize("design", designs, ids=lambda design: f"{design.name}-{design.hardware.backend}")
 
 
 def random_integers(design: Design, seed: int) -> IntegerParameters:
@@ -41,7 +49,7 @@ def signed(word: int, place: int, bits: int) -> int:
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
-@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.name)
+@each(*PIPELINES)
 def test_words_hold_every_weight_where_the_core_expects_it(design: Design) -> None:
     integers, folding = random_integers(design, seed=1), fold(design)
     words = load_words(integers, folding)
@@ -55,16 +63,60 @@ def test_words_hold_every_weight_where_the_core_expects_it(design: Design) -> No
             assert signed(words[f"{layer.name}_bias"][row], 0, layer.bias.bits) == bias[row]
 
 
+@each(*ENGINES)
+def test_words_hold_every_weight_where_the_engine_expects_it(design: Design) -> None:
+    integers, rows, side = random_integers(design, seed=1), engine_rows(design), embed_groups(design)
+    words = load_words(integers, {})
+    for layer in linear_layers(design):
+        weight, bias = integers.linear[layer.name].weight, integers.linear[layer.name].bias
+        groups = padded_outputs(layer, rows) // rows
+        for row in range(layer.outputs):
+            group, place = divmod(row, rows)
+            for column in range(layer.inputs):
+                address, at = group * layer.inputs + column, place
+                if layer.name == "embed":  # feature after feature, each for all groups, `side` groups in a word
+                    address, at = (column * groups + group) // side, group % side * rows + place
+                assert signed(words[f"{layer.name}_weight"][address], at, layer.weight.bits) == weight[row, column]
+            assert signed(words[f"{layer.name}_bias"][row], 0, bias_format(design).bits) == bias[row]
+
+
+def test_outputs_beyond_the_layers_have_no_weight_and_no_bias() -> None:
+    design = with_backend("ind_int4", "engine")
+    words, readout = load_words(random_integers(design, seed=1), {}), linear_layer(design, "readout")
+    assert (readout.outputs, engine_rows(design)) == (4, 8)
+    assert len(words["readout_weight"]) == readout.inputs
+    assert all(word < 1 << 4 * readout.weight.bits for word in words["readout_weight"])
+    assert words["readout_bias"][4:] == [0] * 4
+
+
+def test_the_engines_words_by_hand() -> None:
+    design = with_backend("ind_tiny", "engine")
+    integers = random_integers(design, seed=2)
+    words, embed = load_words(integers, {}), integers.linear["embed"].weight
+    query, position = integers.linear["block0_query"].weight, integers.position
+    assert (engine_rows(design), position_pack(design)) == (4, 4)
+    assert [signed(words["embed_weight"][5], place, 4) for place in range(8)] == embed[:, 5].tolist()
+    assert [signed(words["block0_query_weight"][1 * 8 + 6], place, 4) for place in range(4)] == query[4:8, 6].tolist()
+    assert [signed(words["position"][3], place, 8) for place in range(4)] == position[:, 3].tolist()
+
+
+def test_the_regions_of_one_memory_follow_each_other() -> None:
+    names = [region.name for region in regions(with_backend("ind_tiny", "engine"), {})]
+    layers = ["embed", *(f"block0_{name}" for name in ("query", "key", "value", "project", "expand", "contract")), "readout"]
+    weights, biases = ([f"{layer}_{kind}" for layer in layers] for kind in ("weight", "bias"))
+    assert names == ["token_shift", *weights, *biases, "position"]
+
+
 def test_words_of_a_layer_folded_both_ways() -> None:
-    design = CATALOGUE["ind_tiny"]
+    design = PIPELINES[0]
     integers, folding = random_integers(design, seed=2), fold(design) | {"embed": Folding(2, 4)}
     words, weight = load_words(integers, folding)["embed_weight"], integers.linear["embed"].weight
     assert len(words) == find_region(design, folding, "embed_weight").depth == 8 * 16 // 8
     assert [signed(words[1 * 4 + 3], place, 4) for place in range(8)] == [*weight[2, 12:16], *weight[3, 12:16]]
 
 
-@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.name)
-def test_words_hold_shifts_and_positions(design: Design) -> None:
+@each(*PIPELINES, *ENGINES)
+def test_words_hold_shifts(design: Design) -> None:
     integers, spec = random_integers(design, seed=3), design.tokenizer
     words = load_words(integers, fold(design))
     for channel in range(spec.channels):
@@ -72,10 +124,36 @@ def test_words_hold_shifts_and_positions(design: Design) -> None:
             octave, place = divmod(wavelet, spec.wavelets_per_octave)
             word = words["token_shift"][channel * spec.octaves + octave]
             assert word >> (5 * place) & 31 == integers.token_shift[channel, wavelet]
-    assert [signed(word, 0, design.quant.stream.bits) for word in words["position"]] == integers.position.ravel().tolist()
 
 
-@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.name)
+@each(*PIPELINES)
+def test_words_hold_positions_token_by_token(design: Design) -> None:
+    integers = random_integers(design, seed=3)
+    words = load_words(integers, fold(design))["position"]
+    assert [signed(word, 0, design.quant.stream.bits) for word in words] == integers.position.ravel().tolist()
+
+
+@each(*ENGINES)
+def test_words_hold_positions_packed_column_by_column(design: Design) -> None:
+    integers, pack = random_integers(design, seed=3), position_pack(design)
+    words = load_words(integers, {})["position"]
+    found = [signed(word, place, design.quant.stream.bits) for word in words for place in range(pack)]
+    assert found == integers.position.T.ravel().tolist()
+
+
+@pytest.mark.parametrize(("tokens", "pack"), [(4, 4), (8, 8), (9, 3), (10, 5), (11, 1), (12, 6), (16, 8)])
+def test_positions_fill_the_load_bus_as_far_as_they_divide_the_window(tokens: int, pack: int) -> None:
+    assert position_pack(replace(IMPLANT, model=replace(IMPLANT.model, tokens=tokens))) == pack
+
+
+def filled_up(design: Design) -> int:
+    """Zeros among the engine's weights and biases: outputs up to whole groups of rows."""
+    if design.hardware.backend != "engine":
+        return 0
+    return sum((-layer.outputs % engine_rows(design)) * (layer.inputs + 1) for layer in linear_layers(design))
+
+
+@each(*PIPELINES, *ENGINES)
 def test_regions_are_numbered_and_hold_all_parameters_and_nothing_else(design: Design) -> None:
     found = regions(design, fold(design))
     words = load_words(random_integers(design, seed=4), fold(design))
@@ -86,13 +164,14 @@ def test_regions_are_numbered_and_hold_all_parameters_and_nothing_else(design: D
         assert max(words[region.name]) < 1 << region.width <= 1 << 64
     folding, weights = fold(design), [layer.weight.bits for layer in linear_layers(design)]
     values = sum(region.bits // weights[0] for region in found if region.name.endswith("_weight"))
-    values += sum(region.depth for region in found if region.name.endswith("_bias") or region.name == "position")
-    assert values == parameters(design)
+    values += sum(region.depth for region in found if region.name.endswith("_bias"))
+    values += find_region(design, folding, "position").bits // design.quant.stream.bits
+    assert values == parameters(design) + filled_up(design)
     assert find_region(design, folding, "token_shift").bits == design.tokenizer.features * 5
 
 
-def test_frames_are_start_region_words_and_checksum() -> None:
-    design = CATALOGUE["ind_tiny"]
+@each(PIPELINES[0], ENGINES[0])
+def test_frames_are_start_region_words_and_checksum(design: Design) -> None:
     integers, folding = random_integers(design, seed=5), fold(design)
     data, words = load_frames(integers, folding), load_words(integers, folding)
     for region in regions(design, folding):

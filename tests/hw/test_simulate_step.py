@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
-from designs.ind_tiny import IND_TINY
+from designs.ind_tiny import IND_TINY as ENGINE
 from designs.schema import Design
 from hw.flow.simulate import budget_failures, exactness_rows
 from quant.golden.exactness import Mismatch, Row
 from rtl_sim import harness
+from rtl_sim.backends import with_backend
 from rtl_sim.harness import BoundaryResult, HarnessResult, Latency
 
+IND_TINY = with_backend("ind_tiny", "amaranth")
 AVAILABLE = IND_TINY.hardware.clock_khz * IND_TINY.tokenizer.token_ms
 HELP = "raise hardware.clock_khz, or give the stages more multipliers with a lower hardware.stage_cycles"
 
@@ -45,6 +47,11 @@ def test_a_decision_that_comes_late_is_told_what_helps() -> None:
 def test_more_multipliers_are_no_advice_where_the_tokenizer_is_too_slow() -> None:
     [line] = budget_failures(slow(clock_khz=2), result(cycles=900), latency(1))
     assert line == "ind_tiny: 900 cycles per decision, but 2 kHz gives 320: it cannot keep up; raise hardware.clock_khz"
+
+
+def test_the_engine_is_helped_by_its_clock_alone() -> None:
+    [line] = budget_failures(ENGINE, result(), latency(5001))
+    assert line == "ind_tiny: latency 50.01 ms is over hardware.latency_budget_ms=50; raise hardware.clock_khz"
 
 
 def test_what_the_harness_compared_becomes_rows() -> None:

@@ -53,6 +53,7 @@ def test_a_correct_top_has_no_mismatch(correct, stall: str) -> None:
     # a stream of 597 decisions is cut in two segments that overlap by a window less one token
     assert [(b.name, b.expected, b.values) for b in result.boundaries] == [
         ("sums", 637, 637),
+        ("pairs", 625 * 8, 625 * 8),
         ("readout", 625 * 4, 625 * 4),
         ("m_axis", 625 * 8, 625 * 8),
     ]
@@ -76,11 +77,29 @@ def test_the_first_wrong_integer_is_named_and_all_are_counted(faulty_and_empty) 
     samples = streams(25, 10)
     result = run(top, folder, samples, load=b"\x12\x12")
     expected = int(trace(samples[0])["sums"][20, 0])
-    sums, readout, port = result.boundaries
+    sums, pairs, readout, port = result.boundaries
     assert not result.passed
     assert sums.first == Mismatch(stream=0, window=20, index=(0,), expected=expected, found=expected + 1)
     assert readout.first == Mismatch(stream=0, window=20 - WINDOW + 1, index=(0,), expected=expected, found=expected + 1)
-    assert (sums.mismatches, readout.mismatches, port.mismatches) == (5, 5 * 4, 5 * 4)
+    assert (sums.mismatches, pairs.mismatches, readout.mismatches, port.mismatches) == (5, 5 * 8, 5 * 4, 5 * 4)
+
+
+@pytest.mark.parametrize("stall", STALLS)
+def test_a_wrong_lane_is_named_by_its_place_in_the_stream(tmp_path: Path, stall: str) -> None:
+    """Output 3 of row 1 passes last but one in no order but its own: as lane 1 of the fourth transfer."""
+    samples = streams(6)
+    result = run(toy_top(tmp_path, lane_fault=True), tmp_path, samples, stall=stall)
+    right = int(trace(samples[0])["pairs"][0, 1, 3])
+    wrong = right - 64 if right >= 0 else right + 64
+    _, pairs, readout, _ = result.boundaries
+    assert pairs.first == Mismatch(stream=0, window=0, index=(1, 3), expected=right, found=wrong)
+    assert (pairs.values, pairs.mismatches, readout.mismatches) == (3 * 8, 3, 0)
+
+
+def test_lanes_pass_group_after_group() -> None:
+    pairs = TAPS[1]
+    assert pairs.places.tolist() == [0, 1, 4, 5, 2, 3, 6, 7]
+    assert pairs.payload_bits == 16
 
 
 def test_missing_transfers_are_mismatches(correct) -> None:
@@ -91,7 +110,7 @@ def test_missing_transfers_are_mismatches(correct) -> None:
     top, folder = correct
     result = simulate([], DESIGN, None, streams(10), folder / "harness", top=top, trace=one_more)
     assert result.stuck
-    assert [boundary.mismatches for boundary in result.boundaries] == [1, 0, 0]
+    assert [boundary.mismatches for boundary in result.boundaries] == [1, 0, 0, 0]
 
 
 def test_weights_come_through_the_load_port(faulty_and_empty) -> None:
@@ -117,6 +136,6 @@ def test_samples_of_another_shape_or_range_are_refused(correct) -> None:
 
 def test_a_tap_that_does_not_exist_is_named(correct) -> None:
     top, folder = correct
-    unknown = replace(top, taps=(*TAPS, replace(TAPS[0], name="nowhere")))
+    unknown = replace(top, taps=(*TAPS, replace(TAPS[0], stream=replace(TAPS[0].stream, name="nowhere"))))
     with pytest.raises(VerilatorError, match="tap_nowhere"):
         run(unknown, folder / "unknown", streams(5))

@@ -1,28 +1,37 @@
-"""A top level with the decoder's ports and two taps, small enough to reason about, and its golden twin."""
+"""A top level with the decoder's ports and three taps, small enough to reason about, and its golden twin."""
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Shape, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.ind_tiny import IND_TINY
 from designs.layer_table import StreamShape
 from designs.number_format import IntFormat
+from hw.plan.taps import Order, Tap
 
 DESIGN = IND_TINY
 TOKEN_SAMPLES = DESIGN.tokenizer.token_samples * DESIGN.tokenizer.channels
-TAPS = (StreamShape("sums", (1,), IntFormat(20)), StreamShape("readout", (4,), IntFormat(22)))
+PAIRS = (2, 4)
+"""Rows and outputs of the tap with several lanes."""
+TAPS = (
+    Tap(StreamShape("sums", (1,), IntFormat(20))),
+    Tap(StreamShape("pairs", PAIRS, IntFormat(7)), Order.GROUPS, lanes=2),
+    Tap(StreamShape("readout", (4,), IntFormat(22))),
+)
 
 
 class ToyDecoder(wiring.Component):
     """sums: every token's sum of samples. readout: that sum times 1, 2, 3, 4, for every token from the fourth on; class 3.
+    pairs, with each readout value: the sum's low 7 bits as outputs 2 g and 2 g + 1 of row t, where t is the lower bit of the
+    value's number and g the upper one, each xor its place 4 t + output.
 
     The load port takes frames of two bytes: equal ones load, others are an error. Until then no samples are taken.
-    fault: from the 20th token on the sum is one too large.
+    fault: from the 20th token on the sum is one too large. lane_fault: output 3 of row 1 of every pair has its sign turned.
     """
 
-    def __init__(self, *, preloaded: bool = True, fault: bool = False):
-        self._preloaded, self._fault = preloaded, fault
+    def __init__(self, *, preloaded: bool = True, fault: bool = False, lane_fault: bool = False):
+        self._preloaded, self._fault, self._lane_fault = preloaded, fault, lane_fault
         super().__init__(
             {
                 "s_axis_tdata": In(16), "s_axis_tvalid": In(1), "s_axis_tready": Out(1),
@@ -35,33 +44,42 @@ class ToyDecoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         total, held, in_token, tokens = Signal(signed(20)), Signal(signed(20)), Signal(range(TOKEN_SAMPLES)), Signal(16)
-        sums, sums_valid, sums_ready = self._tap("sums", signed(20))
-        readout, readout_valid, readout_ready = self._tap("readout", signed(22))
         last_sample = in_token == TOKEN_SAMPLES - 1
         index, busy = Signal(range(4)), Signal()
-        after = Signal(signed(20))
+        after, readout = Signal(signed(20)), Signal(signed(22))
         wrong = (tokens >= 20) & int(self._fault)
         m.d.comb += after.eq(total + self.s_axis_tdata.as_signed() + (wrong & last_sample))
-        m.d.comb += [sums.eq(after), sums_valid.eq(self.s_axis_tvalid & last_sample & self.loaded), sums_ready.eq(~busy)]
         m.d.comb += self.s_axis_tready.eq(self.loaded & ~(last_sample & busy))
         with m.If(self.s_axis_tvalid & self.s_axis_tready):
             m.d.sync += [in_token.eq(Mux(last_sample, 0, in_token + 1)), total.eq(Mux(last_sample, 0, after))]
             with m.If(last_sample):
                 m.d.sync += [held.eq(after), tokens.eq(tokens + 1), busy.eq(tokens >= DESIGN.model.tokens - 1)]
-        m.d.comb += [readout.eq(held * (index + 1)), readout_valid.eq(busy), readout_ready.eq(self.m_axis_tready)]
+        m.d.comb += readout.eq(held * (index + 1))
         m.d.comb += [self.m_axis_tdata.eq(readout), self.m_axis_tvalid.eq(busy), self.m_axis_tlast.eq(index == 3)]
         m.d.comb += self.m_axis_tuser.eq(3)
         with m.If(busy & self.m_axis_tready):
             m.d.sync += index.eq(index + 1)
             with m.If(index == 3):
                 m.d.sync += busy.eq(0)
+        decided = busy & self.m_axis_tready
+        self._show(m, "sums", after, self.s_axis_tvalid & self.s_axis_tready & last_sample)
+        self._show(m, "pairs", self._pair(held, group=index[1], row=index[0]), decided)
+        self._show(m, "readout", readout, decided)
         self._load_port(m)
         return m
 
+    def _pair(self, held: Value, *, group: Value, row: Value) -> Value:
+        """Two lanes of 8 bits; the upper bit of each is not the tap's."""
+        lanes = [held[:8] ^ Cat(Const(lane, 1), group, row) for lane in range(2)]
+        lanes[1] = lanes[1] ^ Mux(group & row & int(self._lane_fault), 1 << 6, 0)
+        return Cat(lane[:8] for lane in lanes)
+
     @staticmethod
-    def _tap(name: str, payload: Shape) -> list[Signal]:
-        parts = {"payload": payload, "valid": unsigned(1), "ready": unsigned(1)}
-        return [Signal(shape, name=f"tap_{name}_{part}", attrs={"keep": 1}) for part, shape in parts.items()]
+    def _show(m: Module, name: str, value: Value, transferred: Value) -> None:
+        """A tap: value and transfer of the cycle before."""
+        payload = Signal(Shape.cast(value.shape()), name=f"tap_{name}_payload", attrs={"keep": 1})
+        valid = Signal(name=f"tap_{name}_valid", attrs={"keep": 1})
+        m.d.sync += [payload.eq(value), valid.eq(transferred)]
 
     def _load_port(self, m: Module) -> None:
         second, first = Signal(), Signal(unsigned(8))
@@ -74,7 +92,13 @@ class ToyDecoder(wiring.Component):
 
 
 def trace(samples: np.ndarray) -> dict[str, np.ndarray]:
-    """The golden twin: samples [samples, channels] -> its two taps and the decision."""
+    """The golden twin: samples [samples, channels] -> its taps and the decision."""
     sums = samples.reshape(-1, TOKEN_SAMPLES).sum(axis=1)
     last = sums[DESIGN.model.tokens - 1 :, None]
-    return {"sums": sums[:, None], "readout": last * np.arange(1, 5), "decision": np.full_like(last, 3)}
+    pairs = (last ^ np.arange(8)) + 64 & 127
+    return {
+        "sums": sums[:, None],
+        "pairs": pairs.reshape(-1, *PAIRS) - 64,
+        "readout": last * np.arange(1, 5),
+        "decision": np.full_like(last, 3),
+    }

@@ -1,0 +1,243 @@
+"""The engine's size, memory map and program: what one array of multipliers does, pass after pass, for one decision."""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from designs.layer_table import LinearLayer, attention_sum, key_value_sum, linear_layer, linear_layers, token_sum
+from designs.number_format import IntFormat
+from designs.schema import Design, DesignError
+from hw.plan.folding import WORD_BITS_MAX
+from quant.golden.parameters import IntegerParameters
+
+ROWS_MAX = 8
+LANE = IntFormat(8)
+"""What one place of the engine's memories holds; narrower values are extended to it."""
+
+
+class Kind(Enum):
+    """What a pass multiplies."""
+
+    EMBED = "features by weights, group after group of outputs side by side"
+    LINEAR = "columns of activations by weights"
+    OUTER = "rows of keys by rows of values: the attention's state"
+    ATTEND = "columns of queries by the state"
+    POOL = "nothing: adds the tokens of each column"
+    READOUT = "the pooled column by weights, sums given out unrounded"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One run through the array: `groups` x `blocks` times `steps` products into every sum, then `places` words written.
+
+    source, second, dest: addresses, in units of words, of the operand that every row shares, of the operand that every lane
+    shares (where it is no weight), and of the results.
+    """
+
+    name: str
+    """The stream of designs.layer_table that it makes; `block<i>_state` for the attention's state."""
+    kind: Kind
+    source: int
+    dest: int
+    steps: int
+    groups: int
+    places: int
+    out: IntFormat
+    source_format: IntFormat
+    shift: int = 0
+    second: int = 0
+    blocks: int = 1
+    by_token: bool = False
+    """Results are written token by token, `rows` outputs side by side; otherwise output by output, all tokens side by side."""
+    residual: bool = False
+    """Results are added to what is there."""
+
+    @property
+    def has_bias(self) -> bool:
+        return self.kind in (Kind.EMBED, Kind.LINEAR, Kind.READOUT)
+
+    @property
+    def to_second(self) -> bool:
+        """Results go to the second memory, of values and state."""
+        return self.name.endswith(("_value", "_state"))
+
+
+@dataclass(frozen=True)
+class MemoryMap:
+    """First words of everything kept between passes. First memory: one place per token; second memory: one place per row."""
+
+    stream: int
+    query: int
+    attention: int
+    hidden: int
+    key: int
+    history: int
+    depth: int
+    value: int
+    state: int
+    second_depth: int
+
+
+def engine_rows(design: Design) -> int:
+    """Outputs computed side by side, for all tokens at once; DesignError where the engine cannot be laid out."""
+    model = design.model
+    for rows in (8, 4, 2, 1):
+        fits = model.embed_dim % rows == 0 and model.hidden_dim % rows == 0 and rows <= min(model.tokens, ROWS_MAX)
+        if fits and model.embed_dim // rows <= model.tokens:
+            return rows
+    raise DesignError(
+        f"{design.name}: the engine embeds a token in embed_dim / rows steps side by side, and embed_dim={model.embed_dim}, "
+        f"hidden_dim={model.hidden_dim}, tokens={model.tokens} allow no number of rows; use backend='amaranth'"
+    )
+
+
+def memory_map(design: Design) -> MemoryMap:
+    """Hidden activations share their words with queries and attention outputs: they are never alive together."""
+    model, rows = design.model, engine_rows(design)
+    dim, row_words = model.embed_dim, model.embed_dim // rows * model.tokens
+    key = max(3 * dim, dim + model.hidden_dim)
+    history = key + row_words
+    return MemoryMap(
+        stream=0,
+        query=dim,
+        attention=2 * dim,
+        hidden=dim,
+        key=key,
+        history=history,
+        depth=history + dim,
+        value=0,
+        state=row_words,
+        second_depth=row_words + dim * (dim // rows),
+    )
+
+
+def program(parameters: IntegerParameters) -> tuple[Pass, ...]:
+    """The passes of one decision with the decoder's shifts."""
+    shifts = {name: layer.shift for name, layer in parameters.linear.items()} | {"pool": parameters.mean_shift}
+    for i, attention in enumerate(parameters.attention):
+        shifts |= {f"block{i}_state": attention.state, f"block{i}_attention": attention.out}
+    return tuple(replace(one, shift=shifts[one.name]) for one in passes(parameters.design))
+
+
+def passes(design: Design) -> tuple[Pass, ...]:
+    """The passes of one decision, from a token's features to the readout; shifts are 0, for they come with the weights."""
+    at, dim, stream = memory_map(design), design.model.embed_dim, design.quant.stream
+    found = [_linear("embed", design, Kind.EMBED, source=0, dest=at.history)]
+    for i in range(design.model.layers):
+        found += _block(f"block{i}_", design, at)
+    pool = Pass(
+        "pool", Kind.POOL, source=at.stream, dest=at.attention, steps=0, groups=1, places=dim, out=stream, source_format=stream
+    )
+    return (*found, pool, _linear("readout", design, Kind.READOUT, source=at.attention, dest=0))
+
+
+def _block(block: str, design: Design, at: MemoryMap) -> list[Pass]:
+    """Attention and feed-forward of one layer; both add their result to the stream."""
+    dim, rows, activation, stream = design.model.embed_dim, engine_rows(design), design.quant.activation, design.quant.stream
+    state = Pass(
+        name=block + "state",
+        kind=Kind.OUTER,
+        source=at.key,
+        second=at.value,
+        dest=at.state,
+        steps=design.model.tokens,
+        blocks=dim // rows,
+        groups=dim // rows,
+        places=rows,
+        out=stream,
+        source_format=activation.unsigned(),
+        by_token=True,
+    )
+    attention = Pass(
+        name=block + "attention",
+        kind=Kind.ATTEND,
+        source=at.query,
+        second=at.state,
+        dest=at.attention,
+        steps=dim,
+        groups=dim // rows,
+        places=rows,
+        out=stream,
+        source_format=activation.unsigned(),
+    )
+    return [
+        _linear(block + "query", design, source=at.stream, dest=at.query),
+        _linear(block + "key", design, source=at.stream, dest=at.key, by_token=True),
+        _linear(block + "value", design, source=at.stream, dest=at.value, by_token=True),
+        state,
+        attention,
+        _linear(block + "project", design, source=at.attention, dest=at.stream, residual=True),
+        _linear(block + "expand", design, source=at.stream, dest=at.hidden),
+        _linear(block + "contract", design, source=at.hidden, dest=at.stream, residual=True),
+    ]
+
+
+def _linear(
+    name: str,
+    design: Design,
+    kind: Kind = Kind.LINEAR,
+    *,
+    source: int,
+    dest: int,
+    by_token: bool = False,
+    residual: bool = False,
+) -> Pass:
+    layer, rows = linear_layer(design, name), engine_rows(design)
+    return Pass(
+        name=name,
+        kind=kind,
+        source=source,
+        dest=dest,
+        steps=layer.inputs,
+        groups=padded_outputs(layer, rows) // rows,
+        places=design.model.tokens if by_token else rows,
+        out=layer.out or layer.acc,
+        source_format=layer.input,
+        by_token=by_token,
+        residual=residual,
+    )
+
+
+def padded_outputs(layer: LinearLayer, rows: int) -> int:
+    """Outputs, filled up to whole groups; the outputs beyond the layer's have weights and bias 0 and go nowhere."""
+    return -(-layer.outputs // rows) * rows
+
+
+def embed_groups(design: Design) -> int:
+    """Groups of outputs that a feature is multiplied for at once, in neighbouring lanes: 2 where a weight word holds both."""
+    rows, model = engine_rows(design), design.model
+    groups, bits = model.embed_dim // rows, 2 * rows * design.quant.weight.bits
+    return 2 if groups % 2 == 0 and bits <= WORD_BITS_MAX else 1
+
+
+def state_halves(design: Design) -> int:
+    """2 where the attention's state is multiplied half by half, so that the multipliers need no more than half its width."""
+    quant = design.quant
+    half = LANE.bits // 2
+    return 2 if max(quant.weight.bits, quant.activation.bits) <= half < quant.stream.bits else 1
+
+
+def operand_bits(design: Design) -> tuple[int, int]:
+    """Widths, signed, of what a row shares with all lanes' multipliers: (own, a lane's activation; shared, a row's weight)."""
+    quant, halves = design.quant, state_halves(design)
+    activations = [layer.input for layer in linear_layers(design)]
+    own = max(one.bits + (not one.signed) for one in (*activations, quant.activation.unsigned()))
+    if halves == 2:
+        return max(own, quant.activation.bits + LANE.bits // 2 + 1), LANE.bits // 2 + 1
+    return own, max(quant.weight.bits, quant.activation.bits, quant.stream.bits)
+
+
+def sum_bits(design: Design) -> int:
+    """Width of the array's sums: every sum of every pass fits, whatever the weights."""
+    sums = [layer.acc for layer in linear_layers(design)]
+    return max(one.bits for one in (*sums, key_value_sum(design), attention_sum(design), token_sum(design)))
+
+
+def bias_format(design: Design) -> IntFormat:
+    """Biases of all layers lie in one memory: the widest one's format."""
+    return IntFormat(max(layer.bias.bits for layer in linear_layers(design)))
+
+
+def position_pack(design: Design) -> int:
+    """Positions side by side in a word: the most that divide the window and fit the load bus."""
+    tokens = design.model.tokens
+    return max(n for n in range(1, tokens + 1) if tokens % n == 0 and n * design.quant.stream.bits <= WORD_BITS_MAX)

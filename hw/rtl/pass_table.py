@@ -1,0 +1,93 @@
+"""The engine's program as wires: the fields of the pass under way (docs/blocks/engine.md)."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from designs.number_format import IntFormat
+from hw.plan.engine import LANE, Kind, Pass
+from hw.rtl.write_back import SHIFT_BITS
+
+FLAGS = ("embeds", "outer", "attends", "pools", "reads_out", "has_bias", "by_token", "to_second", "residual", "unsigned")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A number of every pass; `limit` is the largest in the program."""
+
+    name: str
+    values: tuple[int, ...]
+
+    @property
+    def limit(self) -> int:
+        return max(self.values)
+
+
+def flags_of(one: Pass) -> dict[str, bool]:
+    """The flags of a pass by name, in the order of FLAGS."""
+    kinds = {
+        "embeds": Kind.EMBED,
+        "outer": Kind.OUTER,
+        "attends": Kind.ATTEND,
+        "pools": Kind.POOL,
+        "reads_out": Kind.READOUT,
+    }
+    found = {name: one.kind is kind for name, kind in kinds.items()}
+    return found | {
+        "has_bias": one.has_bias,
+        "by_token": one.by_token,
+        "to_second": one.to_second,
+        "residual": one.residual,
+        "unsigned": not one.source_format.signed,
+    }
+
+
+def fields_of(program: tuple[Pass, ...]) -> tuple[Field, ...]:
+    """Addresses, and counters by their last values."""
+    rows = {
+        "source": [one.source for one in program],
+        "second": [one.second for one in program],
+        "dest": [one.dest for one in program],
+        "last_step": [max(one.steps, 1) - 1 for one in program],
+        "last_group": [one.groups - 1 for one in program],
+        "last_block": [one.blocks - 1 for one in program],
+        "last_place": [one.places - 1 for one in program],
+        "shift": [one.shift for one in program],
+    }
+    return tuple(Field(name, tuple(values)) for name, values in rows.items())
+
+
+class PassTable(wiring.Component):
+    """`index` of a pass to its fields: a table of constants, and registers for the row in use.
+
+    fetch: the fields are those of `index` from the next cycle on. low, high: limits of the format that the pass writes; the
+    other outputs are the fields and flags of hw.plan.engine.Pass.
+    """
+
+    def __init__(self, program: tuple[Pass, ...]):
+        self.program, self._fields = program, fields_of(program)
+        limit = signed(LANE.bits + 1)
+        ports = {field.name: Out(range(field.limit + 1)) for field in self._fields}
+        ports |= {name: Out(1) for name in FLAGS} | {"low": Out(limit), "high": Out(limit)}
+        ports["shift"] = Out(SHIFT_BITS)
+        super().__init__({"index": In(range(len(program))), "fetch": In(1)} | ports)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        with m.If(self.fetch), m.Switch(self.index):
+            for number, one in enumerate(self.program):
+                with m.Case(number):
+                    for field in self._fields:
+                        m.d.sync += self._port(field.name).eq(field.values[number])
+                    for name, value in flags_of(one).items():
+                        m.d.sync += self._port(name).eq(value)
+                    written = one.out if one.out.bits <= LANE.bits else IntFormat(LANE.bits)
+                    m.d.sync += [self.low.eq(written.min), self.high.eq(written.max)]
+        return m
+
+    def _port(self, name: str) -> Signal:
+        found = getattr(self, name)
+        assert isinstance(found, Signal)
+        return found

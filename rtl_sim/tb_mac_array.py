@@ -1,0 +1,120 @@
+"""The array of multipliers equals its golden twin: dot products of corners, in some lanes only, rows and lanes read back."""
+
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge, Timer
+
+from designs.layer_table import LinearLayer
+from designs.number_format import INT4, INT8, IntFormat
+from hw.rtl.mac_array import MacArray
+from quant.golden.linear import linear
+from quant.golden.parameters import LinearParameters
+from rtl_sim import stalls
+from rtl_sim.ports import pack, unpack
+from rtl_sim.stimulus import corners_then_random
+from rtl_sim.variants import block_under_test
+
+PERIOD_NS, STEPS = 10, 9
+OWN, BIAS, SUM = IntFormat(9), IntFormat(12), IntFormat(22)
+
+
+def _array(rows: int, lanes: int, shared: IntFormat, kinds: int) -> MacArray:
+    bits = {"own_bits": OWN.bits, "shared_bits": shared.bits, "bias_bits": BIAS.bits, "sum_bits": SUM.bits}
+    return MacArray(rows=rows, lanes=lanes, kinds=kinds, **bits)
+
+
+VARIANTS = {
+    "ind_tiny": lambda: _array(4, 4, INT4, 2),
+    "ind_int4": lambda: _array(8, 10, INT8, 1),
+    "one_row": lambda: _array(1, 3, INT4, 1),
+}
+
+
+class ArrayBench:
+    """Drives the array's ports, which are no streams: it multiplies in the cycles in which `step` is high."""
+
+    def __init__(self, dut: Any, stall: stalls.Stall):
+        self._dut, self._steps = dut, stall(3)
+        self.shapes = {name: member.shape for name, member in block_under_test(VARIANTS).signature.members.items()}
+        self.rows, self.lanes, self.kinds = (self.shapes[name].length for name in ("bias", "own", "shared"))
+        self.shared = IntFormat(self.shapes["shared"].elem_shape.elem_shape.width)
+
+    async def start(self) -> None:
+        Clock(self._dut.clk, PERIOD_NS, unit="ns").start()
+        for name in ("rst", "step", "first", "lanes", "place", "by_lane", "own", "shared", "bias"):
+            getattr(self._dut, name).value = 0
+        await RisingEdge(self._dut.clk)
+
+    async def multiply(self, own: np.ndarray, shared: np.ndarray, bias: np.ndarray, lanes: int) -> None:
+        """own [steps, lanes], shared [steps, kinds, rows]: a step as often as the pattern moves, other values in between."""
+        dut = self._dut
+        for step in range(len(own)):
+            while not next(self._steps):
+                dut.step.value, dut.own.value = 0, pack(self.shapes["own"], (own[step] ^ 1).tolist())
+                await RisingEdge(dut.clk)
+            dut.step.value, dut.first.value, dut.lanes.value = 1, int(step == 0), lanes
+            dut.own.value = pack(self.shapes["own"], own[step].tolist())
+            dut.shared.value = pack(self.shapes["shared"], shared[step].tolist())
+            dut.bias.value = pack(self.shapes["bias"], bias.tolist())
+            await RisingEdge(dut.clk)
+        dut.step.value = 0
+
+    async def sums(self) -> np.ndarray:
+        """int64 [rows, lanes], read row by row; asserts that reading lane by lane gives the same."""
+        by_row = np.array([await self._column(row, by_lane=False) for row in range(self.rows)])
+        by_lane = np.array([await self._column(lane, by_lane=True) for lane in range(self.rows)])
+        assert by_lane[:, : self.rows].T.tolist() == by_row[:, : self.rows].tolist()
+        return by_row
+
+    async def _column(self, place: int, *, by_lane: bool) -> list[int]:
+        self._dut.place.value, self._dut.by_lane.value = place, int(by_lane)
+        await Timer(PERIOD_NS // 5, "ns")
+        return unpack(self.shapes["column"], int(self._dut.column.value))
+
+
+def operands(bench: ArrayBench, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """int64 own [steps, lanes], shared [steps, kinds, rows], bias [rows]; run 0 has the largest products of either sign."""
+    own = corners_then_random(OWN, STEPS * bench.lanes, seed).reshape(STEPS, bench.lanes)
+    shared = corners_then_random(bench.shared, STEPS * bench.kinds * bench.rows, seed + 1)
+    if seed == 0:
+        own[:], shared[:] = OWN.min, np.where(np.arange(len(shared)) % 2, bench.shared.min, bench.shared.max)
+    return (
+        own,
+        shared.reshape(STEPS, bench.kinds, bench.rows),
+        corners_then_random(BIAS, bench.rows + 3, seed + 2)[-bench.rows :],
+    )
+
+
+def golden(bench: ArrayBench, own: np.ndarray, shared: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """int64 [rows, lanes]: a dense layer of the row's operands for every lane."""
+    layer = LinearLayer("array", STEPS, bench.rows, bench.lanes, OWN, bench.shared, None)
+    kinds = [linear(own.T, LinearParameters(shared[:, kind].T, bias, 0), layer) for kind in range(bench.kinds)]
+    return np.stack([kinds[lane % bench.kinds][lane] for lane in range(bench.lanes)], axis=1)
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=stalls.ALL)
+async def every_sum_equals_the_golden_model(dut, stall):
+    bench = ArrayBench(dut, stall)
+    await bench.start()
+    for seed in range(0, 40, 5):
+        values = operands(bench, seed)
+        await bench.multiply(*values, lanes=(1 << bench.lanes) - 1)
+        assert (await bench.sums()).tolist() == golden(bench, *values).tolist(), seed
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=stalls.ALL)
+async def lanes_that_are_left_out_keep_their_sums(dut, stall):
+    bench = ArrayBench(dut, stall)
+    await bench.start()
+    before, after = operands(bench, 3), operands(bench, 4)
+    await bench.multiply(*before, lanes=(1 << bench.lanes) - 1)
+    for lane in range(bench.lanes):
+        await bench.multiply(*after, lanes=1 << lane)
+        expected = golden(bench, *before)
+        expected[:, : lane + 1] = golden(bench, *after)[:, : lane + 1]
+        assert (await bench.sums()).tolist() == expected.tolist(), lane
