@@ -49,7 +49,8 @@ def pass_cycles(one: Pass, design: Design) -> int:
     if one.kind is Kind.EMBED:
         return 2 + _embed_cycles(one, design)
     steps = one.steps * (state_halves(design) if one.kind is Kind.ATTEND else 1)
-    running = steps + 1 if steps else 0
+    # the last operands' sum is awaited, except by what reads a word first
+    running = steps + (1 if one.residual else 2) if steps else 0
     per_place = 2 if one.residual or one.kind is Kind.POOL else 1
     return 2 + one.groups * one.blocks * (running + one.places * per_place)
 
@@ -60,7 +61,7 @@ def _embed_cycles(one: Pass, design: Design) -> int:
     The first feature takes its groups one by one, and every group but the first waits until its biases, one word per row, are
     gathered; the others take `embed_groups` at once. A column of positions of more than three words is waited for as well.
     """
-    first = 1 + (one.groups - 1) * one.places
+    first = 1 + (one.groups - 1) * (one.places + 1)
     others = (one.steps - 1) * one.groups // embed_groups(design)
     position_words = design.model.tokens // position_pack(design)
     dims = one.groups * one.places

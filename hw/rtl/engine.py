@@ -116,7 +116,7 @@ class Engine(wiring.Component):
         self._part, held = Signal(range(3)), Signal(range(self._tokens))
         self._own, self._dest = Signal.like(self._columns.address), Signal(max(len(self._columns.address), 8))
         self._shared, shared_start = Signal.like(self._row_memory.address), Signal.like(self._row_memory.address)
-        self._issue, self._embed_step, self._moved = Signal(), Signal(), Signal()
+        self._issue, self._embed_step, self._moved, self._settled = Signal(), Signal(), Signal(), Signal()
         self._begins, self._writes, self._part_done = Signal(), Signal(), Signal()
         self._deciding, self._feature_done, self._stride = Signal(), Signal(), Signal(range(self._kinds + 1))
         group, step, place, part = self._group, self._step, self._place, self._part
@@ -158,7 +158,7 @@ class Engine(wiring.Component):
                 with m.If(last_step):
                     m.d.sync += step.eq(0)
                     m.next = "SETTLE"
-            with m.State("SETTLE"), m.If(self._moved):
+            with m.State("SETTLE"), m.If(self._settled):
                 m.next = "WRITE"
             with m.State("WRITE"), m.If(self._part_done):
                 m.d.sync += part.eq(Mux(last_part, 0, part + 1))
@@ -197,20 +197,29 @@ class Engine(wiring.Component):
         multiplied, half = Signal(), Signal()  # in halves of the state: the lower one first
         is_split = now.attends if state_halves(self.design) == 2 else Const(0)
         embedding = self.embed_weights.o
-        ready = (from_memory | Mux(now.embeds, embedding.valid, weights.valid)) & (~array.first | ~now.has_bias | biases.valid)
+        fetched, first, lanes = Signal(), Signal(), Signal(self._tokens)
+        takes_bias = array.step & array.first & now.has_bias
+        ready = (from_memory | Mux(now.embeds, embedding.valid, weights.valid)) & (
+            ~first | ~now.has_bias | (biases.valid & ~takes_bias)
+        )
         m.d.comb += [
             multiplied.eq(has_operands & ready),
             self._moved.eq(multiplied & (~is_split | half)),
+            # a sum is there two cycles after its last operands; what reads a word before it writes need not wait for that
+            self._settled.eq(Mux(now.residual, self._moved, array.step & ~has_operands)),
             self._issue.eq(self._runs & (~has_operands | self._moved)),
             self._embed_step.eq(self._embedding & self.i.valid & ready),
             self.i.ready.eq(self._embed_step & self._feature_done),
-            array.step.eq(multiplied | self._embed_step),
-            array.first.eq(Mux(now.embeds, self._step == 0, is_first & ~half)),
-            array.lanes.eq(Mux(now.embeds, Mux(self._stride == 1, 1, (1 << self._kinds) - 1) << self._group, ~0)),
+            fetched.eq(multiplied | self._embed_step),
+            first.eq(Mux(now.embeds, self._step == 0, is_first & ~half)),
+            lanes.eq(Mux(now.embeds, Mux(self._stride == 1, 1, (1 << self._kinds) - 1) << self._group, ~0)),
             weights.ready.eq(self._moved & ~from_memory),
             embedding.ready.eq(self._embed_step & ((self._group + self._stride) % self._kinds == 0)),
-            biases.ready.eq(array.step & array.first & now.has_bias),
+            biases.ready.eq(takes_bias),
         ]
+        m.d.sync += array.step.eq(fetched)
+        with m.If(fetched):
+            m.d.sync += [array.first.eq(first), array.lanes.eq(lanes)]
         with m.If(multiplied & is_split):
             m.d.sync += half.eq(~half)
         with m.If(self._issue | self._moved):
@@ -218,21 +227,20 @@ class Engine(wiring.Component):
         with m.If(self._issue):
             m.d.sync += is_first.eq(self._step == 0)
         stored = data.View(data.ArrayLayout(signed(LANE.bits), self._rows), self._row_memory.read_data)
+        # Operands are registers: the multipliers see each pair once, without the glitches of the choice between sources.
         for row in range(self._rows):
-            for kind in range(self._kinds):
-                operand = Mux(from_memory, self._state_operand(stored[row], half, is_split), weights.payload[row])
-                m.d.comb += array.shared[kind][row].eq(Mux(now.embeds, embedding.payload[kind][row], operand))
             m.d.comb += array.bias[row].eq(Mux(now.has_bias, biases.payload[row], 0))
-        is_running = self._runs | has_operands
+            operand = Mux(from_memory, self._state_operand(stored[row], half, is_split), weights.payload[row])
+            for kind in range(self._kinds):
+                with m.If(fetched):
+                    m.d.sync += array.shared[kind][row].eq(Mux(now.embeds, embedding.payload[kind][row], operand))
         for lane in range(self._tokens):
             kept = self._columns.read_data.word_select(lane, LANE.bits)
-            stored_operand = Cat(kept, kept[-1] & ~now.unsigned).as_signed()
+            operand = Cat(kept, kept[-1] & ~now.unsigned).as_signed()
             if state_halves(self.design) == 2:
-                stored_operand = Mux(half, stored_operand << LANE.bits // 2, stored_operand)
-            operand = Mux(now.embeds, Cat(self.i.payload, 0), stored_operand)
-            # idle multipliers see a 0 that stays: without it they would follow every read of the memory
-            is_on = Mux(now.embeds, self._embed_step & array.lanes[lane], is_running)
-            m.d.comb += array.own[lane].eq(Mux(is_on, operand, 0))
+                operand = Mux(half, operand << LANE.bits // 2, operand)
+            with m.If(fetched & lanes[lane]):
+                m.d.sync += array.own[lane].eq(Mux(now.embeds, Cat(self.i.payload, 0), operand))
         m.d.comb += [array.place.eq(self._place), array.by_lane.eq(now.by_token)]
 
     def _state_operand(self, stored: Value, half: Value, is_split: Value) -> Value:
