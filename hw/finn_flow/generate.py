@@ -6,7 +6,7 @@ a layer's sizes, folding and formats say everything. docs/finn_backend.md tells 
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -197,6 +197,7 @@ def main(
     """
     try:
         design = find_design(design_name)
+        design = replace(design, hardware=replace(design.hardware, backend="finn"))
         folding = fold(design)
         layers = track(linear_layers(design), description="FINN units", console=Console(stderr=True), transient=True)
         found = tuple(generate_mvau(layer, folding[layer.name], out).estimate for layer in layers)

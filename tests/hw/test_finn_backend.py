@@ -21,7 +21,7 @@ from rtl_sim.verilator import VerilatorError, run_logged, verilator_environment
 
 finn = pytest.importorskip("finn", reason="finn-plus is not installed; run `make setup`")
 
-DESIGNS = list(CATALOGUE.values())
+DESIGNS = [with_backend(name, "finn") for name in CATALOGUE]
 
 
 @pytest.mark.finn
@@ -58,7 +58,7 @@ def test_verilator_finds_nothing_in_finn_files_beyond_the_listed_waivers(tmp_pat
     from hw.finn_flow.generate import generate_mvau
     from hw.finn_flow.stitch import finn_files, write_waivers
 
-    design = CATALOGUE["ind_tiny"]
+    design = with_backend("ind_tiny", "finn")
     folding = fold(design)
     for layer in linear_layers(design):
         generate_mvau(layer, folding[layer.name], tmp_path)

@@ -222,7 +222,7 @@ def test_a_network_that_the_engine_cannot_embed_is_refused() -> None:
 
 
 def test_cycles_of_passes_by_hand() -> None:
-    """Two cycles to begin; then a cycle per step and two to settle, a cycle per written word; where it is added to, one and two.
+    """Two cycles to begin; a cycle per step, two to settle, a cycle per written word; where it is added to, one and two.
 
     Steps of the state's 8 bits take two cycles, for the multipliers are of 4-bit weights.
     """
