@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
 
 from hw.plan.cycles import pass_cycles
 from hw.plan.engine import passes
@@ -16,6 +15,7 @@ from quant.golden.parameters import IntegerParameters
 from quant.golden.trace import sliding_windows, trace_tokens
 from rtl_sim import stalls
 from rtl_sim.backends import with_backend
+from rtl_sim.load_bus import load_regions
 from rtl_sim.random_parameters import random_parameters
 from rtl_sim.stimulus import corners_then_random
 from rtl_sim.stream_bench import PERIOD_NS, StreamBench
@@ -75,7 +75,7 @@ async def loaded_words_replace_the_ones_before(dut):
     bench, tokens = StreamBench(dut, block=block), features(before, WINDOWS, seed=8)
     expected = golden(tokens, before)
     assert await run(bench, tokens, len(expected)) == expected
-    await load(dut, after)
+    await load_regions(dut, regions(after.design, {})[1:], load_words(after, {}))  # all but token_shift
     expected = golden(tokens, after)
     await bench.reset()
     assert await run(bench, tokens, len(expected), reset=False) == expected
@@ -88,18 +88,6 @@ def turned_round(parameters: IntegerParameters) -> IntegerParameters:
         for name, layer in parameters.linear.items()
     }
     return replace(parameters, linear=layers, position=parameters.position[::-1, ::-1])
-
-
-async def load(dut, parameters: IntegerParameters) -> None:
-    """Every word of the engine's regions, one per cycle."""
-    words = load_words(parameters, {})
-    for region in regions(parameters.design, {})[1:]:
-        for address, word in enumerate(words[region.name]):
-            dut.bus__region.value, dut.bus__address.value, dut.bus__data.value = region.index, address, word
-            dut.bus__strobe.value = 1
-            await RisingEdge(dut.clk)
-    dut.bus__strobe.value = 0
-    await RisingEdge(dut.clk)
 
 
 @cocotb.test()

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
 
 from designs.layer_table import linear_layer
 from hw.plan.folding import Folding, fold
@@ -17,6 +16,7 @@ from quant.golden.linear import linear
 from quant.golden.parameters import IntegerParameters
 from rtl_sim import stalls
 from rtl_sim.backends import with_backend
+from rtl_sim.load_bus import load_regions
 from rtl_sim.random_parameters import random_parameters
 from rtl_sim.stimulus import corners_then_random
 from rtl_sim.stream_bench import PERIOD_NS, StreamBench
@@ -86,14 +86,9 @@ async def loaded_words_replace_the_ones_before(dut):
     assert await bench.run(values.reshape(-1).tolist(), len(expected)) == expected
     chosen = fold(before.design) | {name: block.folding}
     earlier, words = load_words(before, chosen), load_words(after, chosen)
-    assert all(words[region.name][0] != earlier[region.name][0] for region in (*block.weights.regions, *block.biases.regions))
-    for region in (*block.weights.regions, *block.biases.regions):
-        for address, word in enumerate(words[region.name]):
-            dut.bus__region.value, dut.bus__address.value, dut.bus__data.value = region.index, address, word
-            dut.bus__strobe.value = 1
-            await RisingEdge(dut.clk)
-    dut.bus__strobe.value = 0
-    await RisingEdge(dut.clk)
+    loaded = (*block.weights.regions, *block.biases.regions)
+    assert all(words[region.name][0] != earlier[region.name][0] for region in loaded)
+    await load_regions(dut, loaded, words)
     expected = golden(block, after, values)
     assert await bench.run(values.reshape(-1).tolist(), len(expected), reset=False) == expected
 

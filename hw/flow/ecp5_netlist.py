@@ -7,16 +7,14 @@ from pathlib import Path
 from designs.decoding_set import DecodingSet
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
-from hw.flow.exact import require_exact
 from hw.flow.prototype import enough_streams
-from hw.flow.simulate import exactness_rows, require_all
+from hw.flow.simulate import require_right
 from hw.flow.step import Result, Step, say
 from hw.flow.tool import ToolError, run_tool
 from hw.flow.tools import VERILATOR, YOSYS
 from hw.rtl.emit import TOP, component_rtlil
 from hw.rtl.ind import Ind
 from hw.targets.board import Board, find_board, fit_to_board, prototype_decoder
-from quant.golden.exactness import write_rows
 from quant.golden.read_qonnx import read_qonnx
 from rtl_sim.ecp5_cells import netlist_top
 from rtl_sim.harness import HarnessError, simulate
@@ -54,10 +52,7 @@ class Ecp5Netlist(Step):
             result = simulate(top.files, fitted, parameters, tested, model, top=top)
         except (VerilatorError, HarnessError) as error:
             raise ToolError(str(error)) from error
-        exactness = folder / "exactness.json"
-        write_rows(exactness_rows(result, PAIR), exactness)
-        require_exact(fitted, exactness)
-        require_all(fitted, result, "the ECP5 netlist")
+        exactness = require_right(fitted, result, folder, pair=PAIR, what="the ECP5 netlist")
         shutil.rmtree(model)
         return Result({Kind.FPGA_NETLIST: folder / NETLIST, Kind.EXACT_NETLIST: exactness})
 

@@ -10,14 +10,12 @@ from designs.decoding_set import DecodingSet
 from designs.metric import Metric
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
-from hw.flow.exact import require_exact
-from hw.flow.simulate import budget_failures, exactness_rows, require_all, simulation_metrics
+from hw.flow.simulate import budget_failures, require_right, simulation_metrics
 from hw.flow.step import Result, Step, say
 from hw.flow.tool import ToolError
 from hw.flow.tools import VERILATOR, YOSYS
 from hw.rtl.emit import TOP, EmitError, emit_component
 from hw.targets.board import find_board, fit_to_board, prototype_decoder, why_no_netlist
-from quant.golden.exactness import write_rows
 from quant.golden.read_qonnx import read_qonnx
 from rtl_sim.harness import HarnessError, measure_latency, simulate
 from rtl_sim.verilator import VerilatorError
@@ -62,10 +60,7 @@ class PrototypeSimulation(Step):
                 model,
                 progress=lambda done, total: say(f"segment {done} of {total}"),
             )
-            exactness = folder / "exactness.json"
-            write_rows(exactness_rows(result, PAIR), exactness)
-            require_exact(fitted, exactness)
-            require_all(fitted, result, "the prototype's RTL")
+            exactness = require_right(fitted, result, folder, pair=PAIR, what="the prototype's RTL")
             say("latency at the real-time rate")
             longest = max(tested, key=len)
             latency = measure_latency(sources, fitted, parameters, longest, model, decisions=LATENCY_DECISIONS)

@@ -49,10 +49,7 @@ class Simulate(Step):
                 load=load,
                 progress=lambda done, total: say(f"segment {done} of {total}"),
             )
-            exactness = folder / "exactness.json"
-            write_rows(exactness_rows(result, PAIR), exactness)
-            require_exact(design, exactness)
-            require_all(design, result, "RTL")
+            exactness = require_right(design, result, folder, pair=PAIR, what="RTL")
             say("latency at the real-time rate")
             longest = max(tested, key=len)
             # the modules as they are synthesized, every integer compared here too
@@ -78,6 +75,15 @@ def exactness_rows(result: HarnessResult, pair: str) -> list[Row]:
 def _first(boundary: BoundaryResult) -> Mismatch | None:
     first = boundary.first
     return Mismatch(first.window, first.index, first.expected, first.found) if first else None
+
+
+def require_right(design: Design, result: HarnessResult, folder: Path, *, pair: str, what: str) -> Path:
+    """exactness.json in `folder`; CheckFailed where an integer differs, or where `what` did not give every decision."""
+    exactness = folder / "exactness.json"
+    write_rows(exactness_rows(result, pair), exactness)
+    require_exact(design, exactness)
+    require_all(design, result, what)
+    return exactness
 
 
 def require_all(design: Design, result: HarnessResult, what: str) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from functools import reduce
 from operator import add
-from types import MappingProxyType
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
@@ -26,6 +25,7 @@ from hw.plan.engine import (
 from hw.plan.memory import find_region
 from hw.plan.taps import taps
 from hw.rtl.gather import Gather
+from hw.rtl.linear import NO_WORDS
 from hw.rtl.load_port import LoadBus
 from hw.rtl.mac_array import MacArray, pick
 from hw.rtl.pass_table import PassTable
@@ -37,7 +37,6 @@ from quant.golden.parameters import IntegerParameters
 
 PORTS = ("tokens", "readout", "decision")
 """Boundaries that are the engine's own ports, or lie behind it."""
-NO_WORDS: Mapping[str, list[int]] = MappingProxyType({})
 
 
 class Engine(wiring.Component):
@@ -117,7 +116,7 @@ class Engine(wiring.Component):
         self._own, self._dest = Signal.like(self._columns.address), Signal(max(len(self._columns.address), 8))
         self._shared, shared_start = Signal.like(self._row_memory.address), Signal.like(self._row_memory.address)
         self._issue, self._embed_step, self._moved, self._settled = Signal(), Signal(), Signal(), Signal()
-        self._begins, self._writes, self._part_done = Signal(), Signal(), Signal()
+        self._writes, self._part_done = Signal(), Signal()
         self._deciding, self._feature_done, self._stride = Signal(), Signal(), Signal(range(self._kinds + 1))
         group, step, place, part = self._group, self._step, self._place, self._part
         last_group, last_step, last_block = group == now.last_group, step == now.last_step, block == now.last_block
@@ -193,7 +192,8 @@ class Engine(wiring.Component):
             sum_bits=sum_bits(self.design),
             kinds=self._kinds,
         )
-        has_operands, is_first, from_memory = Signal(), Signal(), now.outer | now.attends
+        has_operands, is_first = Signal(), Signal()
+        self._from_memory = from_memory = now.outer | now.attends
         multiplied, half = Signal(), Signal()  # in halves of the state: the lower one first
         is_split = now.attends if state_halves(self.design) == 2 else Const(0)
         embedding = self.embed_weights.o
@@ -275,7 +275,7 @@ class Engine(wiring.Component):
             columns.enable.eq(self._issue | reads | (stores & ~now.to_second)),
             columns.write.eq(stores),
             columns.address.eq(Mux(self._runs, self._own, Mux(now.pools & stores, self._dest, word))),
-            rows.enable.eq((self._issue & (now.outer | now.attends)) | (stores & now.to_second)),
+            rows.enable.eq((self._issue & self._from_memory) | (stores & now.to_second)),
             rows.write.eq(stores),
             rows.address.eq(Mux(self._runs, self._shared, self._dest)),
             rows.write_data.eq(by_row),
@@ -295,7 +295,7 @@ class Engine(wiring.Component):
             self.o.valid.eq(writes & now.reads_out & self._deciding & (self._dest < self.design.model.outputs)),
             self._part_done.eq(writes & (~self.o.valid | self.o.ready) & (~embeds | (part != 2) | positions.valid)),
         ]
-        self._show(m, back, new, is_embed, is_window)
+        self._show(m, back, by_row, new, is_embed, is_window)
 
     def _round(self, m: Module) -> WriteBack:
         now, column = self._pass, self._array.column
@@ -313,10 +313,9 @@ class Engine(wiring.Component):
         ]
         return back
 
-    def _show(self, m: Module, back: WriteBack, new: Value, is_embed: Value, is_window: Value) -> None:
+    def _show(self, m: Module, back: WriteBack, by_row: Value, new: Value, is_embed: Value, is_window: Value) -> None:
         """Drive what `transfers` gives."""
         last = self._writes & self._deciding & (self._part == (self._pass.residual | self._pass.pools))
-        by_row = Cat(*(back.rounded[row] for row in range(self._rows)))
         found = {"embed": (new, is_embed), "window": (back.added, is_window & self._deciding)}
         for number, one in enumerate(self.program):
             valid = last & (self._index == number)
