@@ -11,7 +11,7 @@ from hw.plan.taps import Tap
 from rtl_sim.verilator import build_model, compiled_for
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-MODEL_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "-Wno-lint", "-Wno-style")
+MODEL_FLAGS = ("-O3", "-fno-expand", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "-Wno-lint", "-Wno-style")
 FLAGS = ("--no-timing", "-CFLAGS", "-std=c++20", "-CFLAGS", "-I..")
 
 

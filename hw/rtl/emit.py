@@ -19,6 +19,7 @@ from hw.rtl.identifiers import plain_identifiers
 from hw.rtl.ind import Ind
 from hw.rtl.linear import MatrixVectorFactory
 from hw.rtl.matrix_vector import MatrixVector
+from hw.rtl.rolled_verilog import rolled_verilog
 from quant.golden.parameters import IntegerParameters
 
 TOP = "ind"
@@ -90,7 +91,7 @@ def emit_guarded(rtlil: Path) -> Path:
         shutil.copy(rtlil, work / "flat.il")
         _run_yosys(f"read_rtlil flat.il; {FLATTEN}; write_verilog -noattr flat.v", work)
         try:
-            (work / target.name).write_text(guarded_verilog((work / "flat.v").read_text()))
+            (work / target.name).write_text(rolled_verilog(guarded_verilog((work / "flat.v").read_text())))
         except GuardError as error:
             raise EmitError(f"yosys: {rtlil.name} came out unlike any Verilog it wrote before: {error}") from error
         (work / target.name).replace(target)

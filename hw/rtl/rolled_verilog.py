@@ -1,0 +1,217 @@
+"""Guarded Verilog with registers that are alike as arrays, worked through in loops, which compilers turn into vector code.
+
+A row of multipliers is, flattened, some hundred lines of the same shape with other names; simulated line by line they cost more
+processor instructions than all the rest. Here registers whose enabled assignments differ in nothing but names become elements
+of one array, and their assignments a loop. Same registers, same integers, cycle for cycle.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+MEMBERS_MIN = 16
+"""Fewer registers stay as they are: a loop over them would not pay for its tables."""
+_PLACED = re.compile(r"(?<![\w'$])([A-Za-z_]\w*)( ?\[\d+(?::\d+)?\])?")
+_NAME = re.compile(r"(?<![\w'$])[A-Za-z_]\w*")
+_DECLARED = re.compile(r"  (reg|wire) (?:signed )?(?:\[(\d+):0\] )?(\w+)(?: = \d+'h(\w+))?;$")
+_ENABLED = re.compile(r"    if \((\w+)\) (\w+) <= (.*);$")
+_COMPUTED = re.compile(r"      (\w+) = (.*);$")
+_HOLE = re.compile(r"@(\d+)")
+_CLOCKED = "  always @(posedge clk) begin"
+
+Bits = Mapping[str, int]
+"""Width of every wire and register by name."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A register, computed from its enable and other names by statements that serve nobody else."""
+
+    register: str
+    lines: tuple[int, ...]
+    """The lines that a loop replaces."""
+    private: tuple[str, ...]
+    """Wires that only these statements know; one statement for each in turn, then one for the register."""
+    statements: tuple[str, ...]
+    """With a hole @0, @1, ... for each name: first the register, the private wires, then `names`."""
+    names: tuple[str, ...]
+    """Enable, then everything else that is read, with its index."""
+    widths: tuple[int, ...]
+    """Of what is in the holes."""
+
+
+@dataclass
+class Rolled:
+    """A family as text: `declarations` for the module, `statements` for the end of its clocked block."""
+
+    elements: dict[str, str]
+    """Register -> element of the array."""
+    declarations: list[str] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
+    tables: dict[tuple[str, ...], str] = field(default_factory=dict)
+    """What the lanes of a loop read in turn -> the array that holds it."""
+
+
+def rolled_verilog(text: str) -> str:
+    """Text of `guarded_verilog` -> the same module, with families of at least MEMBERS_MIN registers in loops."""
+    lines = text.split("\n")
+    if _CLOCKED not in lines:
+        return text
+    begin = lines.index(_CLOCKED)
+    end = max(number for number, line in enumerate(lines) if line == "  end")
+    declared = [found for line in lines[:begin] if (found := _DECLARED.match(line))]
+    bits = {found[3]: int(found[2] or 0) + 1 for found in declared}
+    zero = {found[3] for found in declared if found[1] == "reg" and set(found[4] or "1") == {"0"}}
+    alike: dict[tuple[object, ...], list[Member]] = defaultdict(list)
+    for member in _members(lines, range(begin, end), bits, zero):
+        alike[member.statements, member.widths].append(member)
+    families = _independent([members for members in alike.values() if len(members) >= MEMBERS_MIN])
+    rolled = [_roll(f"roll{number}", members, bits) for number, members in enumerate(families)]
+    elements = {register: element for one in rolled for register, element in one.elements.items()}
+    gone = {line for members in families for member in members for line in member.lines}
+    undeclared = elements.keys() | {name for members in families for member in members for name in member.private}
+
+    def kept(first: int, last: int) -> list[str]:
+        stays = [lines[number] for number in range(first, last) if number not in gone]
+        return [line for line in stays if not ((found := _DECLARED.match(line)) and found[3] in undeclared)]
+
+    before = [*kept(0, begin), *(line for one in rolled for line in one.declarations)]
+    # last in the block: whatever else is clocked has read the registers before they change
+    loops = [line for one in rolled for line in one.statements]
+    whole = [*before, *kept(begin, end), *loops, *kept(end, len(lines))]
+    return "\n".join(_NAME.sub(lambda name: elements.get(name[0], name[0]), line) for line in whole)
+
+
+def _independent(families: Sequence[list[Member]]) -> list[list[Member]]:
+    """Those that read no other register of any family: loops change their registers one after the other."""
+    registers = {member.register for members in families for member in members}
+    read = [{name.split("[")[0].strip() for member in members for name in member.names} for members in families]
+    return [members for members, names in zip(families, read, strict=True) if not names & registers]
+
+
+def _members(lines: Sequence[str], block: range, bits: Bits, zero: set[str]) -> list[Member]:
+    """Every register of `zero` that is written by one enabled assignment; `block`: the lines of the clocked block."""
+    uses = Counter(name for line in lines for name in _NAME.findall(line))
+    computed = [(found, number) for number in block if (found := _COMPUTED.match(lines[number]))]
+    # declared, computed and read once
+    private = {found[1]: (number, found[2]) for found, number in computed if uses[found[1]] == 3 and found[1] in bits}
+    members = []
+    for number in block:
+        found = _ENABLED.match(lines[number])
+        if found and found[2] in zero and not lines[number + 1].startswith("    else"):
+            member = _member(number, found[1], found[2], found[3], private, bits)
+            members += [member] if member else []
+    return members
+
+
+def _member(
+    number: int, enable: str, register: str, source: str, private: Mapping[str, tuple[int, str]], bits: Bits
+) -> Member | None:
+    """None where the register is computed from something of unknown width."""
+    own: list[str] = []
+
+    def gather(text: str) -> None:
+        for name in _NAME.findall(text):
+            if name in private and name not in own:
+                gather(private[name][1])
+                own.append(name)
+
+    gather(source)
+    places = {name: place for place, name in enumerate((register, *own))}
+    names, widths = [enable], [bits[name] for name in places] + [bits.get(enable, 0)]
+
+    def hole(found: re.Match[str]) -> str:
+        name, index = found[1], found[2] or ""
+        if name in places:
+            return f"@{places[name]}{index}"
+        names.append(found[0])
+        widths.append(_width(name, index, bits))
+        return f"@{len(places) + len(names) - 1}"
+
+    statements = tuple(_PLACED.sub(hole, text) for text in (*(private[name][1] for name in own), source))
+    if 0 in widths:
+        return None
+    lines = (*(private[name][0] for name in own), number)
+    return Member(register, lines, tuple(own), statements, tuple(names), tuple(widths))
+
+
+def _width(name: str, index: str, bits: Bits) -> int:
+    high, _, low = index.strip(" []").partition(":")
+    return int(high) - int(low or high) + 1 if index else bits.get(name, 0)
+
+
+def _roll(array: str, members: Sequence[Member], bits: Bits) -> Rolled:
+    """A loop for each group of members, over all lanes of a power of two; what differs in a group comes from tables."""
+    groups, width = _grouped(members), bits[members[0].register]
+    stride = 1 << (len(groups[0]) - 1).bit_length()
+    depth = 1 << (len(groups) * stride - 1).bit_length()
+    places = [(member.register, number * stride + at) for number, group in enumerate(groups) for at, member in enumerate(group)]
+    rolled = Rolled({register: f"{array}[{place}]" for register, place in places})
+    rolled.declarations += [
+        f"  reg [{width - 1}:0] {array} [0:{depth - 1}];",
+        f"  initial for (integer place = 0; place < {depth}; place = place + 1) {array}[place] = 0;",
+    ]
+    tasks = [_task(array, number, group, stride, rolled) for number, group in enumerate(groups)]
+    rolled.declarations += [line for task in tasks for line in task]
+    enables = dict.fromkeys(member.names[0] for member in members)
+    rolled.statements += [
+        f"    if ({' || '.join(enables)}) begin",
+        *(f"      {table}[{lane}] = {name};" for column, table in rolled.tables.items() for lane, name in enumerate(column)),
+        *(f"      {array}_{number};" for number in range(len(groups))),
+        "    end",
+    ]
+    return rolled
+
+
+def _task(array: str, number: int, group: Sequence[Member], stride: int, rolled: Rolled) -> list[str]:
+    """The loop of a group. All it chooses between is local and read before: else it would not become vector code."""
+    first = group[0]
+    wires = [f"wire_{place}" for place in range(len(first.private))]
+    columns = list(zip(*(member.names for member in group), strict=True))
+    widths = dict(zip(["own", *wires, *range(len(columns))], first.widths, strict=True))
+    local, read = {name: widths[name] for name in ("own", *wires)}, []
+    constants: dict[str, str] = {}
+    for place, column in enumerate(columns):
+        distinct = list(dict.fromkeys(column))
+        names = [f"read_{place}_{value}" for value in range(len(distinct))]
+        if len(distinct) <= 2:
+            local |= dict.fromkeys(names, widths[place])
+            constants |= dict(zip(names, distinct, strict=True))
+            second = sum(1 << lane for lane, name in enumerate(column) if name != distinct[0])
+            chosen = f"(({stride}'d{second} >> lane) & {stride}'d1)"
+            read.append(names[0] if len(distinct) == 1 else f"({chosen} != 0 ? {names[1]} : {names[0]})")
+        else:
+            if column not in rolled.tables:
+                rolled.tables[column] = f"{array}_table_{len(rolled.tables)}"
+                rolled.declarations.append(f"  reg [31:0] {rolled.tables[column]} [0:{stride - 1}];")
+            read.append(f"{rolled.tables[column]}[lane][{widths[place] - 1}:0]")
+    holes = ["own", *wires, *read]
+    texts = [_HOLE.sub(lambda hole: holes[int(hole[1])], statement) for statement in first.statements]
+    element = f"{array}[{number * stride} + lane]"
+    return [
+        f"  task automatic {array}_{number};",
+        "    reg [31:0] lane;",
+        *(f"    reg [{bits - 1}:0] {name};" for name, bits in local.items()),
+        *(f"    {name} = {value};" for name, value in constants.items()),
+        "    /*verilator unroll_disable*/",
+        f"    for (lane = 0; lane < {stride}; lane = lane + 1) begin",
+        f"      own = {element};",
+        *(f"      {wire} = {text};" for wire, text in zip(wires, texts[:-1], strict=True)),
+        f"      {element} = {read[0]} ? {texts[-1]} : own;",
+        "    end",
+        "  endtask",
+    ]
+
+
+def _grouped(members: Sequence[Member]) -> list[list[Member]]:
+    """By the name that takes the fewest values, each of them equally often and at least four times; else one group."""
+    best = [list(members)]
+    for column in range(len(members[0].names)):
+        groups: dict[str, list[Member]] = defaultdict(list)
+        for member in members:
+            groups[member.names[column]].append(member)
+        even = len({len(group) for group in groups.values()}) == 1 and 1 < len(groups) <= len(members) // 4
+        if even and (len(best) == 1 or len(groups) < len(best)):
+            best = list(groups.values())
+    return best

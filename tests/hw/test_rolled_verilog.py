@@ -1,0 +1,90 @@
+"""Registers that are alike become arrays and loops that compute what they computed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from designs.catalogue import find_design
+from hw.rtl.emit import emit, emit_guarded
+from hw.rtl.guarded_verilog import guarded_verilog
+from hw.rtl.rolled_verilog import MEMBERS_MIN, rolled_verilog
+from rtl_sim.random_parameters import random_parameters
+from tests.hw.verilog_twins import module, run_bench, side_by_side
+
+ROWS, LANES = 4, 5
+
+
+def multipliers(rows: int = ROWS, lanes: int = LANES, odd: str = "") -> str:
+    """rows x lanes sums of products as flattened hardware has them: a step per lane, an operand per row and per lane.
+
+    odd: replaces the operator of the first sum.
+    """
+    lines = ["  reg [7:0] y = 8'h00;", "  reg [7:0] z = 8'h00;", "  wire [11:0] all;", "  wire first;"]
+    lines += ["  assign all = { a, b[3:0] } ^ { 4'h9, a };", "  assign first = b[6];"]
+    sums = []
+    for lane in range(lanes):
+        lines += [f"  wire step_{lane};", f"  assign step_{lane} = en & (a[{lane}] | go);"]
+    for row in range(rows):
+        for lane in range(lanes):
+            name = f"{row}_{lane}"
+            operator = odd if odd and not row and not lane else "*"
+            lines += [f"  reg signed [8:0] sum_{name} = 9'h000;", f"  wire [8:0] from_{name};", f"  wire [7:0] product_{name};"]
+            lines += [f"  wire [9:0] total_{name};"]
+            lines += [f"  assign from_{name} = first ? {{ b[{row}], b }} : sum_{name};"]
+            left, right = f"$signed(all[{row + 3}:{row}])", f"$signed({'a' if lane % 2 else 'b'}[{row + 2}:{row}])"
+            lines += [f"  assign product_{name} = {left} {operator} {right};"]
+            lines += [f"  assign total_{name} = $signed(from_{name}) + $signed(product_{name});"]
+            lines += ["  always @(posedge clk)", f"    if (step_{lane}) sum_{name} <= total_{name}[8:0];"]
+            sums.append(f"sum_{name}")
+    lines += ["  always @(posedge clk)", f"    y <= {' ^ '.join(f'{one}[7:0]' for one in sums)};"]
+    lines += ["  always @(posedge clk)", f"    if (go) z <= {' + '.join(sums)};"]
+    return "\n".join(lines) + "\n"
+
+
+def rolled(body: str, name: str = "small") -> str:
+    return rolled_verilog(guarded_verilog(module(body, name)))
+
+
+def test_registers_that_are_alike_are_elements_of_one_array() -> None:
+    text = rolled(multipliers())
+    assert not re.search(r"\b(sum|from|product|total)_\d_\d\b", text)
+    assert text.count("endtask") == ROWS and "  reg [8:0] roll0 [0:31];" in text
+    assert "roll0[0][7:0] ^ roll0[1][7:0]" in text, "whoever read a register reads its element"
+
+
+def test_few_registers_stay_as_they_are() -> None:
+    body = multipliers(rows=3, lanes=(MEMBERS_MIN - 1) // 3)
+    assert rolled(body) == guarded_verilog(module(body))
+
+
+def test_a_register_of_another_shape_stays_outside() -> None:
+    text = rolled(multipliers(odd="-"))
+    assert "sum_0_0 <= total_0_0[8:0];" in text and "roll0[" in text
+
+
+def test_registers_that_read_each_other_stay_outside() -> None:
+    chain = "".join(f"  reg [7:0] r{n} = 8'h00;\n" for n in range(21)) + "  reg [7:0] y;\n  reg [7:0] z;\n"
+    chain += "".join(f"  always @(posedge clk)\n    if (en) r{n + 1} <= r{n} + a;\n" for n in range(20))
+    chain += "  always @(posedge clk)\n    y <= r20;\n  always @(posedge clk)\n    z <= r7;\n"
+    assert rolled(chain) == guarded_verilog(module(chain))
+
+
+@pytest.mark.verilator
+def test_loops_compute_what_the_registers_computed(tmp_path: Path) -> None:
+    bodies = {"grid": multipliers(), "short": multipliers(rows=8, lanes=3)}
+    bodies["odd"] = multipliers(odd="-")
+    twins = {name: (module(body, f"{name}_plain"), rolled(body, f"{name}_guarded")) for name, body in bodies.items()}
+    assert all("endtask" in text for _, text in twins.values())
+    spoilt = rolled(multipliers(), "spoilt_guarded").replace(": own;", ": 9'h001;", 1)
+    found = run_bench(side_by_side(twins | {"spoilt": (module(multipliers(), "spoilt_plain"), spoilt)}), tmp_path)
+    assert found.pop("spoilt")[0] > 100, "the bench sees a difference"
+    assert {name for name, (different, _) in found.items() if different} == set()
+    assert min(moved for _, moved in found.values()) > 1000, "the modules are alive"
+
+
+def test_the_multipliers_of_the_engine_are_rolled(tmp_path: Path) -> None:
+    design = find_design("ind_tiny")
+    _, rtlil, _ = emit(design, random_parameters(design, seed=3), tmp_path)
+    text = emit_guarded(rtlil).read_text()
+    assert "endtask" in text and not re.search(r"\bengine__array__mac_\d_\d__sum\b", text)
