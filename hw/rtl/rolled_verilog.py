@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 MEMBERS_MIN = 16
 """Fewer registers stay as they are: a loop over them would not pay for its tables."""
@@ -19,6 +20,8 @@ _ENABLED = re.compile(r"    if \((\w+)\) (\w+) <= (.*);$")
 _COMPUTED = re.compile(r"      (\w+) = (.*);$")
 _HOLE = re.compile(r"@(\d+)")
 _CLOCKED = "  always @(posedge clk) begin"
+_SEEN_FROM_OUTSIDE = "tap_"
+"""Registers of hw.rtl.ind that the simulator reads by their names."""
 
 Bits = Mapping[str, int]
 """Width of every wire and register by name."""
@@ -67,7 +70,8 @@ def rolled_verilog(text: str) -> str:
     for member in _members(lines, range(begin, end), bits, zero):
         alike[member.statements, member.widths].append(member)
     families = _independent([members for members in alike.values() if len(members) >= MEMBERS_MIN])
-    rolled = [_roll(f"roll{number}", members, bits) for number, members in enumerate(families)]
+    unused = next(name for length in count(1) if (name := "roll" + "_" * length) not in text)
+    rolled = [_roll(f"{unused}{number}", members, bits) for number, members in enumerate(families)]
     elements = {register: element for one in rolled for register, element in one.elements.items()}
     gone = {line for members in families for member in members for line in member.lines}
     undeclared = elements.keys() | {name for members in families for member in members for name in member.private}
@@ -99,7 +103,8 @@ def _members(lines: Sequence[str], block: range, bits: Bits, zero: set[str]) -> 
     members = []
     for number in block:
         found = _ENABLED.match(lines[number])
-        if found and found[2] in zero and not lines[number + 1].startswith("    else"):
+        alone = found is not None and not lines[number + 1].startswith("    else")
+        if found and alone and found[2] in zero and not found[2].startswith(_SEEN_FROM_OUTSIDE):
             member = _member(number, found[1], found[2], found[3], private, bits)
             members += [member] if member else []
     return members
@@ -150,7 +155,7 @@ def _roll(array: str, members: Sequence[Member], bits: Bits) -> Rolled:
     rolled = Rolled({register: f"{array}[{place}]" for register, place in places})
     rolled.declarations += [
         f"  reg [{width - 1}:0] {array} [0:{depth - 1}];",
-        f"  initial for (integer place = 0; place < {depth}; place = place + 1) {array}[place] = 0;",
+        f"  initial for (integer {array}_at = 0; {array}_at < {depth}; {array}_at = {array}_at + 1) {array}[{array}_at] = 0;",
     ]
     tasks = [_task(array, number, group, stride, rolled) for number, group in enumerate(groups)]
     rolled.declarations += [line for task in tasks for line in task]
@@ -167,38 +172,39 @@ def _roll(array: str, members: Sequence[Member], bits: Bits) -> Rolled:
 def _task(array: str, number: int, group: Sequence[Member], stride: int, rolled: Rolled) -> list[str]:
     """The loop of a group. All it chooses between is local and read before: else it would not become vector code."""
     first = group[0]
-    wires = [f"wire_{place}" for place in range(len(first.private))]
+    own, lane = f"{array}_own", f"{array}_lane"
+    wires = [f"{array}_wire_{place}" for place in range(len(first.private))]
     columns = list(zip(*(member.names for member in group), strict=True))
-    widths = dict(zip(["own", *wires, *range(len(columns))], first.widths, strict=True))
-    local, read = {name: widths[name] for name in ("own", *wires)}, []
+    widths = dict(zip([own, *wires, *range(len(columns))], first.widths, strict=True))
+    local, read = {name: widths[name] for name in (own, *wires)}, []
     constants: dict[str, str] = {}
     for place, column in enumerate(columns):
         distinct = list(dict.fromkeys(column))
-        names = [f"read_{place}_{value}" for value in range(len(distinct))]
+        names = [f"{array}_read_{place}_{value}" for value in range(len(distinct))]
         if len(distinct) <= 2:
             local |= dict.fromkeys(names, widths[place])
             constants |= dict(zip(names, distinct, strict=True))
             second = sum(1 << lane for lane, name in enumerate(column) if name != distinct[0])
-            chosen = f"(({stride}'d{second} >> lane) & {stride}'d1)"
+            chosen = f"(({stride}'d{second} >> {lane}) & {stride}'d1)"
             read.append(names[0] if len(distinct) == 1 else f"({chosen} != 0 ? {names[1]} : {names[0]})")
         else:
             if column not in rolled.tables:
                 rolled.tables[column] = f"{array}_table_{len(rolled.tables)}"
-                rolled.declarations.append(f"  reg [31:0] {rolled.tables[column]} [0:{stride - 1}];")
-            read.append(f"{rolled.tables[column]}[lane][{widths[place] - 1}:0]")
-    holes = ["own", *wires, *read]
+                rolled.declarations.append(f"  reg [{max(32, widths[place]) - 1}:0] {rolled.tables[column]} [0:{stride - 1}];")
+            read.append(f"{rolled.tables[column]}[{lane}][{widths[place] - 1}:0]")
+    holes = [own, *wires, *read]
     texts = [_HOLE.sub(lambda hole: holes[int(hole[1])], statement) for statement in first.statements]
-    element = f"{array}[{number * stride} + lane]"
+    element = f"{array}[{number * stride} + {lane}]"
     return [
         f"  task automatic {array}_{number};",
-        "    reg [31:0] lane;",
+        f"    reg [31:0] {lane};",
         *(f"    reg [{bits - 1}:0] {name};" for name, bits in local.items()),
         *(f"    {name} = {value};" for name, value in constants.items()),
         "    /*verilator unroll_disable*/",
-        f"    for (lane = 0; lane < {stride}; lane = lane + 1) begin",
-        f"      own = {element};",
+        f"    for ({lane} = 0; {lane} < {stride}; {lane} = {lane} + 1) begin",
+        f"      {own} = {element};",
         *(f"      {wire} = {text};" for wire, text in zip(wires, texts[:-1], strict=True)),
-        f"      {element} = {read[0]} ? {texts[-1]} : own;",
+        f"      {element} = {read[0]} ? {texts[-1]} : {own};",
         "    end",
         "  endtask",
     ]

@@ -49,8 +49,8 @@ def rolled(body: str, name: str = "small") -> str:
 def test_registers_that_are_alike_are_elements_of_one_array() -> None:
     text = rolled(multipliers())
     assert not re.search(r"\b(sum|from|product|total)_\d_\d\b", text)
-    assert text.count("endtask") == ROWS and "  reg [8:0] roll0 [0:31];" in text
-    assert "roll0[0][7:0] ^ roll0[1][7:0]" in text, "whoever read a register reads its element"
+    assert text.count("endtask") == ROWS and "  reg [8:0] roll_0 [0:31];" in text
+    assert "roll_0[0][7:0] ^ roll_0[1][7:0]" in text, "whoever read a register reads its element"
 
 
 def test_few_registers_stay_as_they_are() -> None:
@@ -60,7 +60,7 @@ def test_few_registers_stay_as_they_are() -> None:
 
 def test_a_register_of_another_shape_stays_outside() -> None:
     text = rolled(multipliers(odd="-"))
-    assert "sum_0_0 <= total_0_0[8:0];" in text and "roll0[" in text
+    assert "sum_0_0 <= total_0_0[8:0];" in text and "roll_0[" in text
 
 
 def test_registers_that_read_each_other_stay_outside() -> None:
@@ -70,13 +70,18 @@ def test_registers_that_read_each_other_stay_outside() -> None:
     assert rolled(chain) == guarded_verilog(module(chain))
 
 
+def test_what_the_simulator_looks_at_keeps_its_name() -> None:
+    body = multipliers().replace("sum_", "tap_")
+    assert rolled(body) == guarded_verilog(module(body))
+
+
 @pytest.mark.verilator
 def test_loops_compute_what_the_registers_computed(tmp_path: Path) -> None:
     bodies = {"grid": multipliers(), "short": multipliers(rows=8, lanes=3)}
     bodies["odd"] = multipliers(odd="-")
     twins = {name: (module(body, f"{name}_plain"), rolled(body, f"{name}_guarded")) for name, body in bodies.items()}
     assert all("endtask" in text for _, text in twins.values())
-    spoilt = rolled(multipliers(), "spoilt_guarded").replace(": own;", ": 9'h001;", 1)
+    spoilt = rolled(multipliers(), "spoilt_guarded").replace(": roll_0_own;", ": 9'h001;", 1)
     found = run_bench(side_by_side(twins | {"spoilt": (module(multipliers(), "spoilt_plain"), spoilt)}), tmp_path)
     assert found.pop("spoilt")[0] > 100, "the bench sees a difference"
     assert {name for name, (different, _) in found.items() if different} == set()
