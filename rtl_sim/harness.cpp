@@ -30,11 +30,22 @@
 
 double sc_time_stamp() { return 0; }
 
+#ifdef EVALUATE_PHASES
 // What Vtop::eval calls between locking and emptying queues of messages, of which this model has none: for inputs that may
-// have changed all of it, else what follows the clock alone.
+// have changed all of it, else what follows the clock alone. Names of the Verilator that rtl_sim.harness_model knows.
 void Vtop___024root___eval(Vtop___024root* root);
 bool Vtop___024root___eval_phase__act(Vtop___024root* root);
 bool Vtop___024root___eval_phase__nba(Vtop___024root* root);
+inline void evaluate(Vtop& top) { Vtop___024root___eval(top.rootp); }
+inline void evaluate_clock(Vtop& top) {
+    do {
+        while (Vtop___024root___eval_phase__act(top.rootp)) {}
+    } while (Vtop___024root___eval_phase__nba(top.rootp));
+}
+#else
+inline void evaluate(Vtop& top) { top.eval(); }
+inline void evaluate_clock(Vtop& top) { top.eval(); }
+#endif
 
 namespace {
 
@@ -130,14 +141,8 @@ struct Simulation {
 
     // One rising edge, with the inputs as they are; outputs are those of the cycle that begins with it. No output depends on an
     // input of its own cycle (rules 1 and 2 of docs/streams.md), so nothing has to settle before the edge.
-    inline void edge() { top.clk = 1, Vtop___024root___eval(top.rootp), lower_clock(*top.rootp), cycle++; }
-    inline void edge_with_same_inputs() {
-        top.clk = 1;
-        do {
-            while (Vtop___024root___eval_phase__act(top.rootp)) {}
-        } while (Vtop___024root___eval_phase__nba(top.rootp));
-        lower_clock(*top.rootp), cycle++;
-    }
+    inline void edge() { top.clk = 1, evaluate(top), lower_clock(*top.rootp), cycle++; }
+    inline void edge_with_same_inputs() { top.clk = 1, evaluate_clock(top), lower_clock(*top.rootp), cycle++; }
     // The falling edge moves nothing: where Verilator's note of the clock's last level can be reached, no evaluation is spent on it.
     template <typename Root>
     inline void lower_clock(Root& root) {
@@ -152,6 +157,7 @@ struct Simulation {
         top.clk = 0, top.eval();
         for (int i = 0; i < 4; i++) edge();
         top.rst = 0;
+        top.clk = 0, top.eval();  // what hangs on the reset alone
         cycle = 0;
     }
 

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from designs.schema import Design
@@ -12,6 +13,8 @@ from rtl_sim.verilator import build_model, compiled_for
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 MODEL_FLAGS = ("-O3", "-fno-expand", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "-Wno-lint", "-Wno-style")
+KNOWN_VERSION = "5.48."
+"""Of Verilator, whose models can be evaluated phase by phase; others are evaluated as a whole."""
 FLAGS = ("--no-timing", "-CFLAGS", "-std=c++20", "-CFLAGS", "-I..")
 
 
@@ -55,6 +58,8 @@ def build_harness(top: HarnessTop, design: Design, folder: Path) -> Path:
 def _options(top: HarnessTop) -> list[str]:
     options = ["-o", "harness", "--top-module", top.top, *MODEL_FLAGS]
     options += [f"-I{path.absolute()}" for path in top.include_folders]
+    if version("verilator").startswith(KNOWN_VERSION):
+        options += ["-CFLAGS", "-DEVALUATE_PHASES"]
     return options + list(top.flags)
 
 

@@ -19,6 +19,7 @@ _NAME = re.compile(r"(?<![\w'])[A-Za-z_]\w*")
 _NUMBER = re.compile(r"\d*'s?[hbdo][0-9a-fA-FxzXZ_]+")
 _KEYWORDS = frozenset(("assign", "always", "posedge", "if", "else", "begin", "end", "signed"))
 _DECLARED = re.compile(r"\s+(?:input |output )?(wire|reg) (?:signed )?(?:\[[\d:]+\] )?(\w+)")
+_INITIALISED = re.compile(r"^(  wire (?:signed )?(?:\[[\d:]+\] )?(\w+)) = (.*);$", re.MULTILINE)
 _ASSIGNED = re.compile(r"\s+assign (.*?) = (.*);$")
 _REGISTERED = re.compile(r"(\w+) ?(\[[^]]*\] )?<= (.*?);")
 _CONDITION = re.compile(r"if \(([^)]*)\)")
@@ -64,7 +65,8 @@ class Clocked:
 
 def guarded_verilog(text: str) -> str:
     """One flat module as Yosys writes it (-noattr, plain names, clock `clk`, reset `rst`) -> the same module, guarded."""
-    lines = text.split("\n")
+    # a wire that is declared with what it is, as Yosys writes the operand of a part that is chosen at run time
+    lines = _INITIALISED.sub(r"\1;\n  assign \2 = \3;", text).split("\n")
     assignments, clocked, kept = _parse(lines)
     _spread_guards(assignments, clocked, always_seen=_outputs(lines))
     groups: dict[frozenset[str], list[Assignment]] = defaultdict(list)

@@ -15,7 +15,7 @@ MEMBERS_MIN = 16
 """Fewer registers stay as they are: a loop over them would not pay for its tables."""
 _PLACED = re.compile(r"(?<![\w'$])([A-Za-z_]\w*)( ?\[\d+(?::\d+)?\])?")
 _NAME = re.compile(r"(?<![\w'$])[A-Za-z_]\w*")
-_DECLARED = re.compile(r"  (reg|wire) (?:signed )?(?:\[(\d+):0\] )?(\w+)(?: = \d+'h(\w+))?;$")
+_DECLARED = re.compile(r"  (reg|wire) (signed )?(?:\[(\d+):0\] )?(\w+)(?: = \d+'h(\w+))?;$")
 _ENABLED = re.compile(r"    if \((\w+)\) (\w+) <= (.*);$")
 _COMPUTED = re.compile(r"      (\w+) = (.*);$")
 _HOLE = re.compile(r"@(\d+)")
@@ -23,8 +23,8 @@ _CLOCKED = "  always @(posedge clk) begin"
 _SEEN_FROM_OUTSIDE = "tap_"
 """Registers of hw.rtl.ind that the simulator reads by their names."""
 
-Bits = Mapping[str, int]
-"""Width of every wire and register by name."""
+Format = tuple[int, bool]
+"""Bits, and whether Verilog takes them as signed."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Member:
     """With a hole @0, @1, ... for each name: first the register, the private wires, then `names`."""
     names: tuple[str, ...]
     """Enable, then everything else that is read, with its index."""
-    widths: tuple[int, ...]
+    formats: tuple[Format, ...]
     """Of what is in the holes."""
 
 
@@ -64,21 +64,22 @@ def rolled_verilog(text: str) -> str:
     begin = lines.index(_CLOCKED)
     end = max(number for number, line in enumerate(lines) if line == "  end")
     declared = [found for line in lines[:begin] if (found := _DECLARED.match(line))]
-    bits = {found[3]: int(found[2] or 0) + 1 for found in declared}
-    zero = {found[3] for found in declared if found[1] == "reg" and set(found[4] or "1") == {"0"}}
+    formats = {found[4]: (int(found[3] or 0) + 1, found[2] is not None) for found in declared}
+    zero = {found[4] for found in declared if found[1] == "reg" and set(found[5] or "1") == {"0"}}
+    ports = {name for line in lines[:begin] if line.startswith(("  input ", "  output ")) for name in _NAME.findall(line)}
     alike: dict[tuple[object, ...], list[Member]] = defaultdict(list)
-    for member in _members(lines, range(begin, end), bits, zero):
-        alike[member.statements, member.widths].append(member)
+    for member in _members(lines, range(begin, end), formats, zero - ports):
+        alike[member.statements, member.formats].append(member)
     families = _independent([members for members in alike.values() if len(members) >= MEMBERS_MIN])
     unused = next(name for length in count(1) if (name := "roll" + "_" * length) not in text)
-    rolled = [_roll(f"{unused}{number}", members, bits) for number, members in enumerate(families)]
+    rolled = [_roll(f"{unused}{number}", members) for number, members in enumerate(families)]
     elements = {register: element for one in rolled for register, element in one.elements.items()}
     gone = {line for members in families for member in members for line in member.lines}
     undeclared = elements.keys() | {name for members in families for member in members for name in member.private}
 
     def kept(first: int, last: int) -> list[str]:
         stays = [lines[number] for number in range(first, last) if number not in gone]
-        return [line for line in stays if not ((found := _DECLARED.match(line)) and found[3] in undeclared)]
+        return [line for line in stays if not ((found := _DECLARED.match(line)) and found[4] in undeclared)]
 
     before = [*kept(0, begin), *(line for one in rolled for line in one.declarations)]
     # last in the block: whatever else is clocked has read the registers before they change
@@ -94,26 +95,31 @@ def _independent(families: Sequence[list[Member]]) -> list[list[Member]]:
     return [members for members, names in zip(families, read, strict=True) if not names & registers]
 
 
-def _members(lines: Sequence[str], block: range, bits: Bits, zero: set[str]) -> list[Member]:
+def _members(lines: Sequence[str], block: range, formats: Mapping[str, Format], zero: set[str]) -> list[Member]:
     """Every register of `zero` that is written by one enabled assignment; `block`: the lines of the clocked block."""
     uses = Counter(name for line in lines for name in _NAME.findall(line))
     computed = [(found, number) for number in block if (found := _COMPUTED.match(lines[number]))]
     # declared, computed and read once
-    private = {found[1]: (number, found[2]) for found, number in computed if uses[found[1]] == 3 and found[1] in bits}
+    private = {found[1]: (number, found[2]) for found, number in computed if uses[found[1]] == 3 and found[1] in formats}
     members = []
     for number in block:
         found = _ENABLED.match(lines[number])
         alone = found is not None and not lines[number + 1].startswith("    else")
         if found and alone and found[2] in zero and not found[2].startswith(_SEEN_FROM_OUTSIDE):
-            member = _member(number, found[1], found[2], found[3], private, bits)
+            member = _member(number, found[1], found[2], found[3], private, formats)
             members += [member] if member else []
     return members
 
 
 def _member(
-    number: int, enable: str, register: str, source: str, private: Mapping[str, tuple[int, str]], bits: Bits
+    number: int,
+    enable: str,
+    register: str,
+    source: str,
+    private: Mapping[str, tuple[int, str]],
+    formats: Mapping[str, Format],
 ) -> Member | None:
-    """None where the register is computed from something of unknown width."""
+    """None where the register is computed from something else than wires, registers and constant parts of them."""
     own: list[str] = []
 
     def gather(text: str) -> None:
@@ -123,38 +129,44 @@ def _member(
                 own.append(name)
 
     gather(source)
-    places = {name: place for place, name in enumerate((register, *own))}
-    names, widths = [enable], [bits[name] for name in places] + [bits.get(enable, 0)]
-
-    def hole(found: re.Match[str]) -> str:
-        name, index = found[1], found[2] or ""
-        if name in places:
-            return f"@{places[name]}{index}"
-        names.append(found[0])
-        widths.append(_width(name, index, bits))
-        return f"@{len(places) + len(names) - 1}"
-
-    statements = tuple(_PLACED.sub(hole, text) for text in (*(private[name][1] for name in own), source))
-    if 0 in widths:
+    texts = [private[name][1] for name in own] + [source]
+    found = [match for text in texts for match in _PLACED.finditer(text)]
+    plain = all(match[1] in formats and not match.string[match.end() :].lstrip().startswith("[") for match in found)
+    if not plain or enable not in formats:
         return None
+    places = {name: place for place, name in enumerate((register, *own))}
+    names = [enable, *(match[0] for match in found if match[1] not in places)]
+    holes = count(1 + len(places))
+
+    def hole(match: re.Match[str]) -> str:
+        return f"@{places[match[1]]}{match[2] or ''}" if match[1] in places else f"@{next(holes)}"
+
+    statements = tuple(_PLACED.sub(hole, text) for text in texts)
     lines = (*(private[name][0] for name in own), number)
-    return Member(register, lines, tuple(own), statements, tuple(names), tuple(widths))
+    read = tuple(_format(name, formats) for name in (*places, *names))
+    return Member(register, lines, tuple(own), statements, tuple(names), read)
 
 
-def _width(name: str, index: str, bits: Bits) -> int:
-    high, _, low = index.strip(" []").partition(":")
-    return int(high) - int(low or high) + 1 if index else bits.get(name, 0)
+def _format(placed: str, formats: Mapping[str, Format]) -> Format:
+    """Of a name with or without an index: a part of anything is unsigned."""
+    name, _, index = placed.partition("[")
+    high, _, low = index.rstrip("]").partition(":")
+    return (int(high) - int(low or high) + 1, False) if index else formats[name.strip()]
 
 
-def _roll(array: str, members: Sequence[Member], bits: Bits) -> Rolled:
+def _type(format: Format) -> str:
+    return f"reg {'signed ' if format[1] else ''}[{format[0] - 1}:0]"
+
+
+def _roll(array: str, members: Sequence[Member]) -> Rolled:
     """A loop for each group of members, over all lanes of a power of two; what differs in a group comes from tables."""
-    groups, width = _grouped(members), bits[members[0].register]
+    groups = _grouped(members)
     stride = 1 << (len(groups[0]) - 1).bit_length()
     depth = 1 << (len(groups) * stride - 1).bit_length()
     places = [(member.register, number * stride + at) for number, group in enumerate(groups) for at, member in enumerate(group)]
     rolled = Rolled({register: f"{array}[{place}]" for register, place in places})
     rolled.declarations += [
-        f"  reg [{width - 1}:0] {array} [0:{depth - 1}];",
+        f"  {_type(members[0].formats[0])} {array} [0:{depth - 1}];",
         f"  initial for (integer {array}_at = 0; {array}_at < {depth}; {array}_at = {array}_at + 1) {array}[{array}_at] = 0;",
     ]
     tasks = [_task(array, number, group, stride, rolled) for number, group in enumerate(groups)]
@@ -172,42 +184,49 @@ def _roll(array: str, members: Sequence[Member], bits: Bits) -> Rolled:
 def _task(array: str, number: int, group: Sequence[Member], stride: int, rolled: Rolled) -> list[str]:
     """The loop of a group. All it chooses between is local and read before: else it would not become vector code."""
     first = group[0]
-    own, lane = f"{array}_own", f"{array}_lane"
+    own, computed, lane = f"{array}_own", f"{array}_next", f"{array}_lane"
     wires = [f"{array}_wire_{place}" for place in range(len(first.private))]
-    columns = list(zip(*(member.names for member in group), strict=True))
-    widths = dict(zip([own, *wires, *range(len(columns))], first.widths, strict=True))
-    local, read = {name: widths[name] for name in (own, *wires)}, []
+    local = dict(zip((own, *wires), first.formats, strict=False)) | {computed: first.formats[0]}
     constants: dict[str, str] = {}
-    for place, column in enumerate(columns):
+    read = []
+    for place, column in enumerate(zip(*(member.names for member in group), strict=True)):
+        format = first.formats[1 + len(wires) + place]
         distinct = list(dict.fromkeys(column))
+        if len(distinct) > 2:
+            read.append(_table_word(array, column, format, stride, rolled))
+            continue
         names = [f"{array}_read_{place}_{value}" for value in range(len(distinct))]
-        if len(distinct) <= 2:
-            local |= dict.fromkeys(names, widths[place])
-            constants |= dict(zip(names, distinct, strict=True))
-            second = sum(1 << lane for lane, name in enumerate(column) if name != distinct[0])
-            chosen = f"(({stride}'d{second} >> {lane}) & {stride}'d1)"
-            read.append(names[0] if len(distinct) == 1 else f"({chosen} != 0 ? {names[1]} : {names[0]})")
-        else:
-            if column not in rolled.tables:
-                rolled.tables[column] = f"{array}_table_{len(rolled.tables)}"
-                rolled.declarations.append(f"  reg [{max(32, widths[place]) - 1}:0] {rolled.tables[column]} [0:{stride - 1}];")
-            read.append(f"{rolled.tables[column]}[{lane}][{widths[place] - 1}:0]")
+        local |= dict.fromkeys(names, format)
+        constants |= dict(zip(names, distinct, strict=True))
+        second = sum(1 << at for at, name in enumerate(column) if name != distinct[0])
+        chosen = f"((({stride}'d{second} >> {lane}) & {stride}'d1) != 0 ? {names[-1]} : {names[0]})"
+        read.append(names[0] if len(distinct) == 1 else chosen)
     holes = [own, *wires, *read]
     texts = [_HOLE.sub(lambda hole: holes[int(hole[1])], statement) for statement in first.statements]
     element = f"{array}[{number * stride} + {lane}]"
     return [
         f"  task automatic {array}_{number};",
         f"    reg [31:0] {lane};",
-        *(f"    reg [{bits - 1}:0] {name};" for name, bits in local.items()),
+        *(f"    {_type(format)} {name};" for name, format in local.items()),
         *(f"    {name} = {value};" for name, value in constants.items()),
         "    /*verilator unroll_disable*/",
         f"    for ({lane} = 0; {lane} < {stride}; {lane} = {lane} + 1) begin",
         f"      {own} = {element};",
-        *(f"      {wire} = {text};" for wire, text in zip(wires, texts[:-1], strict=True)),
-        f"      {element} = {read[0]} ? {texts[-1]} : {own};",
+        *(f"      {name} = {text};" for name, text in zip((*wires, computed), texts, strict=True)),
+        f"      {element} = {read[0]} ? {computed} : {own};",
         "    end",
         "  endtask",
     ]
+
+
+def _table_word(array: str, column: tuple[str, ...], format: Format, stride: int, rolled: Rolled) -> str:
+    """Lane's word of a table of `column`, of 32 bits at least, which vector code likes best; made where there is none."""
+    bits, signed = format
+    if column not in rolled.tables:
+        rolled.tables[column] = f"{array}_table_{len(rolled.tables)}"
+        rolled.declarations.append(f"  reg [{max(32, bits) - 1}:0] {rolled.tables[column]} [0:{stride - 1}];")
+    word = f"{rolled.tables[column]}[{array}_lane][{bits - 1}:0]"
+    return f"$signed({word})" if signed else word
 
 
 def _grouped(members: Sequence[Member]) -> list[list[Member]]:

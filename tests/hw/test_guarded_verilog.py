@@ -178,7 +178,22 @@ PARTS = (
     else if (go) z[7:2] <= a[7:2];
 """
 )
+CHOSEN = (
+    REGISTERS
+    + """\
+  wire [7:0] sum;
+  wire [7:0] all = sum;
+  wire one;
+  assign sum = a + b;
+  assign one = all[b[2:0] +: 1];
+  always @(posedge clk)
+    if (en) y <= sum;
+  always @(posedge clk)
+    z <= { 7'h00, one };
+"""
+)
 MODULES = {
+    "chosen": CHOSEN,
     "enabled": ENABLED,
     "reset": RESET,
     "enabled_reset": ENABLED_RESET,

@@ -42,6 +42,28 @@ def multipliers(rows: int = ROWS, lanes: int = LANES, odd: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
+def alike(computed: str, *, bits: int = 16, before: str = "") -> str:
+    """20 registers r0 ... of `bits` bits with one enable; `computed` and `before` with {n} for their number."""
+    numbers = range(20)
+    lines = ["  reg [7:0] y;", "  reg [7:0] z;"]
+    for n in numbers:
+        lines += [f"  reg [{bits - 1}:0] r{n} = {bits}'h0;", *before.format(n=n).splitlines()]
+        lines += ["  always @(posedge clk)", f"    if (en) r{n} <= {computed.format(n=n)};"]
+    lines += ["  always @(posedge clk)", f"    y <= {' ^ '.join(f'r{n}[{bits - 1}:{bits - 8}]' for n in numbers)};"]
+    lines += ["  always @(posedge clk)", f"    z <= {' + '.join(f'r{n}[7:0]' for n in numbers)};"]
+    return "\n".join(lines) + "\n"
+
+
+SIGNED_PRODUCT = alike("$signed(w{n}[7:4]) * $signed(w{n}[3:0])", before="  wire [7:0] w{n};\n  assign w{n} = b ^ 8'd{n};")
+SIGNED_NETS = alike(
+    "t{n}",
+    before="  wire signed [7:0] s{n};\n  wire [15:0] t{n};\n  assign s{n} = b ^ 8'd{n};\n  assign t{n} = s{n} * s{n} + s{n};",
+)
+SIGNED_SHARED = alike("s * t", before="").replace(
+    "  reg [7:0] y;\n", "  reg [7:0] y;\n  wire signed [7:0] s;\n  wire signed [7:0] t;\n  assign s = a;\n  assign t = b;\n", 1
+)
+
+
 def rolled(body: str, name: str = "small") -> str:
     return rolled_verilog(guarded_verilog(module(body, name)))
 
@@ -49,7 +71,7 @@ def rolled(body: str, name: str = "small") -> str:
 def test_registers_that_are_alike_are_elements_of_one_array() -> None:
     text = rolled(multipliers())
     assert not re.search(r"\b(sum|from|product|total)_\d_\d\b", text)
-    assert text.count("endtask") == ROWS and "  reg [8:0] roll_0 [0:31];" in text
+    assert text.count("endtask") == ROWS and "  reg signed [8:0] roll_0 [0:31];" in text
     assert "roll_0[0][7:0] ^ roll_0[1][7:0]" in text, "whoever read a register reads its element"
 
 
@@ -75,13 +97,20 @@ def test_what_the_simulator_looks_at_keeps_its_name() -> None:
     assert rolled(body) == guarded_verilog(module(body))
 
 
+def test_ports_and_parts_that_are_chosen_at_run_time_stay_outside() -> None:
+    dynamic = alike("w{n}[b[2:0] +: 1]", before="  wire [7:0] w{n};\n  assign w{n} = a ^ 8'd{n};")
+    assert rolled(dynamic) == guarded_verilog(module(dynamic))
+    output = multipliers().replace("  reg signed [8:0] sum_0_0 =", "  output [8:0] sum_0_0;\n  reg signed [8:0] sum_0_0 =")
+    assert "sum_0_0 <= total_0_0[8:0];" in rolled(output) and "roll_0[" in rolled(output)
+
+
 @pytest.mark.verilator
 def test_loops_compute_what_the_registers_computed(tmp_path: Path) -> None:
     bodies = {"grid": multipliers(), "short": multipliers(rows=8, lanes=3)}
-    bodies["odd"] = multipliers(odd="-")
+    bodies |= {"odd": multipliers(odd="-"), "product": SIGNED_PRODUCT, "nets": SIGNED_NETS, "shared": SIGNED_SHARED}
     twins = {name: (module(body, f"{name}_plain"), rolled(body, f"{name}_guarded")) for name, body in bodies.items()}
     assert all("endtask" in text for _, text in twins.values())
-    spoilt = rolled(multipliers(), "spoilt_guarded").replace(": roll_0_own;", ": 9'h001;", 1)
+    spoilt = rolled(multipliers(), "spoilt_guarded").replace("roll_0_next : roll_0_own;", "roll_0_next : 9'h001;", 1)
     found = run_bench(side_by_side(twins | {"spoilt": (module(multipliers(), "spoilt_plain"), spoilt)}), tmp_path)
     assert found.pop("spoilt")[0] > 100, "the bench sees a difference"
     assert {name for name, (different, _) in found.items() if different} == set()
