@@ -29,8 +29,9 @@ class HarnessTop:
     flags: tuple[str, ...] = ()
     """Further Verilator flags, e.g. the waivers that FINN's SystemVerilog needs."""
     load_port: bool = True
-    optimise: str = "-O3 -march=native"
-    """Compiler flags of the model: the default for whole test sets, -O0 where building takes longer than running."""
+    optimise: str = "-O3 -march=native -fno-tree-slp-vectorize"
+    """Compiler flags of the model: the default for whole test sets, -O0 where building takes longer than running. Loops become
+    vector code, straight lines do not: packing single values costs more than it saves."""
 
 
 def build_harness(top: HarnessTop, design: Design, folder: Path) -> Path:
@@ -89,6 +90,7 @@ def taps_header(top: HarnessTop, design: Design) -> str:
             f"static const std::array<const char*, {len(top.taps)}> TAP_NAMES{{{names}}};",
             f"#define TAP_SIGNAL(name) root->{top.top}__DOT__tap_##name",
             " \\\n".join(["#define TAPS", *rows]),
+            " | ".join(["#define ANY_TAP 0", *(f"TAP_SIGNAL({tap.name}_valid)" for tap in top.taps)]),
             load,
             f"constexpr unsigned OUTPUTS = {design.model.outputs};",
             f"constexpr unsigned TOKENS = {design.model.tokens};",

@@ -47,8 +47,8 @@ class Board:
     synth_opts: str = ""
     seed: int = 1
     backend: str = "amaranth"
-    """HardwareSpec.backend. A pipeline of narrow layers is smaller on FPGAs than the engine, whose one array spreads its operands
-    far: ind_int4 took 11,221 against 15,994 LUTs of the ULX3S, 4 against 18 minutes to place and route, 45 against 31 MHz."""
+    """HardwareSpec.backend. On FPGAs a pipeline of narrow layers is smaller than the engine, whose array spreads its operands
+    far: ind_int4 took 11,221 against 15,994 LUTs of the ULX3S, 4 against 18 minutes to build, 45 against 31 MHz."""
 
     @property
     def bytes_per_s(self) -> float:
