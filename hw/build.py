@@ -1,5 +1,6 @@
 """`python -m hw.build DESIGN`: a recording to verified RTL with area and power, or to a bitstream, and its report."""
 
+import json
 import shutil
 import signal
 import sys
@@ -211,9 +212,12 @@ def _close(display: Display, folder: Path, made: Made, before: Sequence[Metric])
     """Put the report at the top, print the verdict; the exit code."""
     if Kind.REPORT in made.files:
         _put_report(made.files[Kind.REPORT].parent, folder)
-        for card in cards(Results(made.metrics)):
-            display.line(f"  {card.name:<28} {card.value} {card.unit}")
-        display.line(f"report: {_shown(folder / 'report.html')}")
+    for card in cards(Results(made.metrics)):
+        display.line(f"  {card.name:<28} {card.value} {card.unit}".rstrip())
+    if Kind.POWER in made.files:
+        power = json.loads(made.files[Kind.POWER].read_text())
+        display.line(f"  {'process':<28} {power['target']}, {power['corner']}; {power['memory_model'] or 'real memory macros'}")
+    display.line(f"report: {_shown(folder / 'report.html')}" if Kind.REPORT in made.files else f"results: {_shown(folder)}/")
     changes = compare(before, made.metrics)
     for change in changes:
         display.line(str(change), "red" if change.worse else "green")

@@ -1,5 +1,6 @@
 """Target name or Liberty path -> Process, falling back to osu018 when the PDK is not there."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def _find(target: str) -> Process:
         pdk = ihp_sg13g2.find_pdk()
         if pdk is not None:
             return ihp_sg13g2.load(pdk)
-        note = f"{target} was asked for, but PDK_ROOT holds no ihp-sg13g2: {osu018.NAME} stands in"
+        why = "PDK_ROOT holds no ihp-sg13g2" if os.environ.get("PDK_ROOT") else "PDK_ROOT is not set"
+        note = f"{target} is wanted, but {why}: {osu018.NAME} stands in"
         return replace(osu018.load(), note=note)
     if target.endswith(".lib") or "/" in target:
         return liberty_file.load(Path(target))

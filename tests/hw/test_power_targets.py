@@ -32,11 +32,13 @@ def test_osu018_has_no_macros_and_says_so():
 
 
 @needs_osu018
-def test_without_the_pdk_osu018_stands_in_and_says_so(monkeypatch):
+def test_without_the_pdk_osu018_stands_in_and_says_so(monkeypatch, tmp_path):
     monkeypatch.delenv("PDK_ROOT", raising=False)
     process = find_process("ihp_sg13g2")
     assert process.name == "osu018"
-    assert process.note == "ihp_sg13g2 was asked for, but PDK_ROOT holds no ihp-sg13g2: osu018 stands in"
+    assert process.note == "ihp_sg13g2 is wanted, but PDK_ROOT is not set: osu018 stands in"
+    monkeypatch.setenv("PDK_ROOT", str(tmp_path))
+    assert find_process("ihp_sg13g2").note == "ihp_sg13g2 is wanted, but PDK_ROOT holds no ihp-sg13g2: osu018 stands in"
 
 
 @needs_pdk
