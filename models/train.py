@@ -25,8 +25,8 @@ from models.emphasis import feature_gains, fold_gains, with_gains
 from models.fit import FitSettings, fit, predict
 from models.ind import Ind
 from models.linear_start import start_linear
-from models.metrics import accuracy, correlation, macro_f1, r2
 from models.recording import RecordingError, RecordingWarning
+from models.scores import scores
 from models.spatial_filter import fit_spatial_filter
 from models.standardise import Standardisation, fit_standardisation
 from models.window_tensors import WindowTensors, seen_tokens, stream_tokens, training_session_windows, window_tensors
@@ -160,10 +160,10 @@ def measure(trained: Trained, found: DecodingSet, design: Design, wall_s: float)
     epochs = "epoch with the least validation loss" + (", then anew for as many with its cues" if trained.anew else "")
     if trained.held_out is None:
         epochs = "as set; validation windows trained like the others"
-    judged = [] if trained.held_out is None else _scores(design, wanted["validation"], trained.held_out, "validation", held)[:1]
+    judged = [] if trained.held_out is None else scores(wanted["validation"], trained.held_out, "validation", held)[:1]
     table = "designs.layer_table"
     return [
-        *_scores(design, wanted["test"], _decoded(trained, "test"), "float", test),
+        *scores(wanted["test"], _decoded(trained, "test"), "float", test),
         *judged,
         Metric("parameters", parameters(design), "count", "lower", table),
         Metric("macs_per_decision", macs_per_decision(design), "count", "lower", table),
@@ -175,18 +175,6 @@ def measure(trained: Trained, found: DecodingSet, design: Design, wall_s: float)
 def _decoded(trained: Trained, part: str) -> np.ndarray:
     decoded = predict(trained.model, trained.parts[part]).numpy()
     return decoded if trained.parts[part].label.dtype.is_floating_point else decoded.argmax(axis=1)
-
-
-def _scores(design: Design, wanted: np.ndarray, decoded: np.ndarray, which: str, origin: str) -> list[Metric]:
-    if design.model.regression:
-        return [
-            Metric(f"r2__{which}", r2(wanted, decoded), "share", "higher", origin),
-            Metric(f"correlation__{which}", correlation(wanted, decoded), "share", "higher", origin),
-        ]
-    return [
-        Metric(f"accuracy__{which}", accuracy(wanted, decoded), "share", "higher", origin),
-        Metric(f"macro_f1__{which}", macro_f1(wanted, decoded), "share", "higher", origin),
-    ]
 
 
 def run(

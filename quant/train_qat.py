@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,76 +11,96 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor
 
 from designs.catalogue import find_design
 from designs.decoding_set import DecodingSet, DecodingSetError
 from designs.metric import Metric, MetricError, write_metrics
 from designs.schema import Design, DesignError
 from models.checkpoint import CheckpointError, load_checkpoint, save_tensors
-from models.metrics import accuracy, macro_f1, wilson_interval
+from models.ind import Ind
+from models.metrics import wilson_interval
+from models.scores import scores
 from models.train import CHECKPOINT, DECODING_SET, METRICS
-from quant.calibrate import calibrate, from_float
+from models.window_tensors import WindowTensors
 from quant.check_export import check_export, golden_tokens
-from quant.export_qonnx import export_qonnx
+from quant.export_qonnx import FrontEnd, export_qonnx
 from quant.fine_tune import QatSettings, fine_tune, logits
 from quant.golden.exactness import first_mismatch, layers_beyond_float32, write_rows
-from quant.golden.parameters import ParameterError
+from quant.golden.parameters import IntegerParameters, ParameterError
 from quant.golden.read_qonnx import read_qonnx, spec_hash
+from quant.golden.regression import decoded_values
 from quant.golden.trace import Trace
 from quant.integer_windows import IntegerWindows, integer_windows
 from quant.quant_ind import QuantInd
+from quant.quantized import calibrated, float_embedding, float_filter, front_end
 
-CALIBRATION_WINDOWS = 256
+WINDOWS_AT_ONCE = 512
 QAT_CHECKPOINT, TRACE, EXACTNESS = "qat.safetensors", "brevitas_trace.npz", "exactness.json"
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """The fine-tuned decoder, what stands around its graph, the windows it was judged on, and the metrics so far."""
+
+    model: QuantInd
+    front: FrontEnd
+    windows: IntegerWindows
+    found: DecodingSet
+    metrics: list[Metric]
 
 
 class ExportMismatch(Exception):
     """The exported graph does not give Brevitas' integers; the message names the first one."""
 
 
-def quantize(
-    design: Design, train: Path, settings: QatSettings, progress: Progress
-) -> tuple[QuantInd, IntegerWindows, DecodingSet, list[Metric]]:
+def quantize(design: Design, train: Path, settings: QatSettings, progress: Progress) -> Quantized:
     """Tokenize, calibrate and fine-tune; reads `train`, writes nothing."""
     ind, _ = load_checkpoint(train / CHECKPOINT, design)
     found = DecodingSet.load(train / DECODING_SET)
     _check_fits(found, design)
     bar = progress.add_task("integer tokenizer", total=len(found.streams), note="")
-    embed = ind.embed.weight.detach().numpy().astype(np.float64)
-    windows = integer_windows(found, design, embed, lambda: progress.advance(bar))
+    windows = integer_windows(found, design, float_embedding(ind), lambda: progress.advance(bar), float_filter(ind))
     parts, standardisation = windows.parts, windows.standardisation
-    model = from_float(ind, standardisation.centre, standardisation.scale, design)
-    chosen = torch.linspace(0, len(parts["train"]) - 1, min(CALIBRATION_WINDOWS, len(parts["train"]))).long()
-    calibrate(model, parts["train"].batch(chosen)[0])
-    test = parts["test"]
+    model, test = calibrated(ind, windows, design), parts["test"]
     with torch.no_grad():
-        tokenized = ind(standardisation(test.all_tokens())).argmax(dim=1)
-    calibrated = logits(model, test).argmax(dim=1)
+        tokenized = torch.cat([ind(standardisation(part)) for part in test.all_tokens().split(WINDOWS_AT_ONCE)])
     note = f"{len(test)} test windows of {found.source}"
     metrics = [
-        Metric(
-            "accuracy__float_on_integer_tokens", _accuracy(test.label, tokenized), "share", "higher", f"float model, {note}"
-        ),
-        Metric("accuracy__calibrated", _accuracy(test.label, calibrated), "share", "higher", f"no fine-tuning, {note}"),
+        _judged(test, _decoded(tokenized, ind), "float_on_integer_tokens", f"float model, {note}"),
+        _judged(test, _decoded(logits(model, test), ind), "calibrated", f"no fine-tuning, {note}"),
     ]
     bar = progress.add_task(f"fine-tuning {design.name}", total=settings.epochs, note="")
+    measure = "squared distance" if ind.regression else "divergence"
 
     def on_epoch(epoch: int, loss: float) -> None:
-        progress.update(bar, completed=epoch, note=f"divergence {loss:.3f}")
+        progress.update(bar, completed=epoch, note=f"{measure} {loss:.3f}")
         if not progress.console.is_terminal:  # bars move on terminals alone
-            progress.console.print(f"epoch {epoch}: divergence from float on validation {loss:.4f}")
+            progress.console.print(f"epoch {epoch}: {measure} from float on validation {loss:.4f}")
 
     state = fine_tune(model, ind, parts["train"], parts["validation"], standardisation, settings, on_epoch)
     progress.update(bar, completed=settings.epochs)
     metrics.append(Metric("qat__best_epoch", state.best_epoch, "count", "none", "epoch closest to float on validation"))
-    return model, windows, found, metrics
+    return Quantized(model, front_end(ind, windows), windows, found, metrics)
 
 
-def export_and_check(model: QuantInd, windows: IntegerWindows, found: DecodingSet, out: Path) -> list[Metric]:
+def _decoded(outputs: Tensor, ind: Ind) -> np.ndarray:
+    """Outputs of the float or the quantized decoder -> classes, or values in the units of the targets."""
+    if ind.regression:
+        return (outputs * ind.target_scale + ind.target_centre).numpy()
+    return outputs.argmax(dim=1).numpy()
+
+
+def _judged(test: WindowTensors, decoded: np.ndarray, which: str, origin: str) -> Metric:
+    return scores(test.label.numpy(), decoded, which, origin)[0]
+
+
+def export_and_check(quantized: Quantized, out: Path) -> list[Metric]:
     """Write graph, trace and exactness of the compared windows; ExportMismatch names the first differing integer."""
-    design, test = model.design, windows.parts["test"]
+    model, windows, found = quantized.model, quantized.windows, quantized.found
+    design, wanted = model.design, windows.parts["test"].label.numpy()
     path = out / f"{design.name}.qonnx"
-    export_qonnx(model, windows.token_shift, path)
+    export_qonnx(model, quantized.front, path)
     parameters = read_qonnx(path, design)
     beyond = layers_beyond_float32(parameters)
     if beyond:
@@ -89,40 +110,48 @@ def export_and_check(model: QuantInd, windows: IntegerWindows, found: DecodingSe
     line = first_mismatch(rows)
     if line:
         raise ExportMismatch(f"{design.name}: {line}")
-    save_trace(traced, test.label.numpy(), found.windows_of("test"), out / TRACE)
-    label = test.label.numpy()
-    note = f"{len(label)} test windows of {found.source}"
-    decided = golden["decision"][: len(label), 0]
-    right = accuracy(label, decided)
-    low, high = wilson_interval(right, len(label))
-    integer, interval = f"integer golden model, {note}", f"Wilson's 95 % interval, n = {len(label)}, {note}"
+    by_brevitas, by_integers = (_decisions(trace, parameters)[: len(wanted)] for trace in (traced, golden))
+    save_trace(traced, wanted, by_integers, found.windows_of("test"), out / TRACE)
+    note = f"{len(wanted)} test windows of {found.source}"
+    measured = scores(wanted, by_integers, "integer", f"integer golden model, {note}")
+    return [scores(wanted, by_brevitas, "qat", f"Brevitas, {note}")[0], *measured, *_interval(measured[0], len(wanted), note)]
+
+
+def _decisions(trace: Trace, parameters: IntegerParameters) -> np.ndarray:
+    """[windows] classes, or [windows, outputs] values in the units of the targets."""
+    if parameters.design.model.regression:
+        return decoded_values(trace["readout"], parameters)
+    return trace["decision"][:, 0]
+
+
+def _interval(right: Metric, windows: int, note: str) -> list[Metric]:
+    """Of a share of independent windows; windows of values overlap, and have none."""
+    if not right.name.startswith("accuracy"):
+        return []
+    low, high = wilson_interval(right.value, windows)
+    origin = f"Wilson's 95 % interval, n = {windows}, {note}"
     return [
-        Metric("accuracy__qat", accuracy(label, traced["decision"][: len(label), 0]), "share", "higher", f"Brevitas, {note}"),
-        Metric("accuracy__integer", right, "share", "higher", integer),
-        Metric("accuracy__integer_ci95_low", low, "share", "higher", interval),
-        Metric("accuracy__integer_ci95_high", high, "share", "none", interval),
-        Metric("macro_f1__integer", macro_f1(label, decided), "share", "higher", integer),
+        Metric(f"{right.name}_ci95_low", low, "share", "higher", origin),
+        Metric(f"{right.name}_ci95_high", high, "share", "none", origin),
     ]
 
 
-def save_trace(trace: Trace, label: np.ndarray, test_window: np.ndarray, path: Path) -> None:
+def save_trace(trace: Trace, wanted: np.ndarray, decoded: np.ndarray, test_window: np.ndarray, path: Path) -> None:
     """Brevitas' integers by boundary in their narrowest type; complete or absent.
 
-    label and test_window (index into the decoding set) are of the first windows; windows behind them have no label.
+    wanted, decoded (classes, or values in the units of the targets) and test_window (index into the decoding set) are of the
+    first windows; windows behind them have no label.
     """
     narrow = {name: values.astype(_narrowest(values)) for name, values in trace.items()}
+    tested = {"test_label": wanted, "test_decoded": decoded, "test_window": test_window}
     partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial, **(narrow | {"test_label": label, "test_window": test_window}))  # type: ignore[arg-type]
+    np.savez_compressed(partial, **(narrow | tested))  # type: ignore[arg-type]
     partial.replace(path)
 
 
 def _narrowest(values: np.ndarray) -> np.dtype:
     kinds = (np.uint8, np.int8, np.uint16, np.int16, np.int32, np.int64)
     return np.dtype(next(kind for kind in kinds if np.iinfo(kind).min <= values.min() and values.max() <= np.iinfo(kind).max))
-
-
-def _accuracy(label: torch.Tensor, decided: torch.Tensor) -> float:
-    return accuracy(label.numpy(), decided.numpy())
 
 
 def _check_fits(found: DecodingSet, design: Design) -> None:
@@ -132,8 +161,11 @@ def _check_fits(found: DecodingSet, design: Design) -> None:
             f"{DECODING_SET}: {found.samples.shape[1]} channels at {float(found.sample_hz):g} Hz where {design.name} has "
             f"{spec.channels} at {spec.sample_hz}; train {design.name} again"
         )
-    if found.samples.min() < spec.sample.min or found.samples.max() > spec.sample.max:
-        raise DecodingSetError(f"{DECODING_SET}: holds samples beyond {spec.sample}; train {design.name} again")
+    if found.samples.min() < spec.input.min or found.samples.max() > spec.input.max:
+        raise DecodingSetError(f"{DECODING_SET}: holds samples beyond {spec.input}; train {design.name} again")
+    if found.regression != design.model.regression:
+        holds = "targets" if found.regression else "labels"
+        raise DecodingSetError(f"{DECODING_SET}: holds {holds}, not what {design.name} decodes; train {design.name} again")
     for part in ("train", "validation", "test"):
         if not len(found.windows_of(part)):
             raise DecodingSetError(f"{DECODING_SET}: has no {part} windows; use a longer recording")
@@ -144,12 +176,12 @@ def run(design: Design, train: Path, out: Path, settings: QatSettings, progress:
     begin = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
-    model, windows, found, metrics = quantize(design, train, settings, progress)
-    tensors = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
+    quantized = quantize(design, train, settings, progress)
+    tensors = {name: value.detach().contiguous() for name, value in quantized.model.state_dict().items()}
     save_tensors(
         out / QAT_CHECKPOINT, tensors, {"format": "ind qat checkpoint 1", "design": design.name, "spec_hash": spec_hash(design)}
     )
-    metrics = export_and_check(model, windows, found, out) + metrics
+    metrics = export_and_check(quantized, out) + quantized.metrics
     metrics.append(
         Metric("wall_s__quantize", time.monotonic() - begin, "s", "lower", f"quant.train_qat, torch {torch.__version__}")
     )

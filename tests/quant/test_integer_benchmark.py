@@ -22,8 +22,9 @@ from quant.golden.read_qonnx import read_qonnx
 from quant.golden.regression import decoded_values
 from quant.golden.spatial_filter import spatial_filter
 from quant.golden.trace import tokens_of, trace_samples
-from quant.ind_benchmark import evaluate, quantize, target_units
+from quant.ind_benchmark import evaluate, quantize
 from quant.integer_windows import integer_windows
+from quant.quantized import float_embedding, float_filter, front_end
 from quant.spatial_weights import integer_filter
 
 sys.path.append(str(Path(__file__).parents[1] / "models"))
@@ -134,12 +135,10 @@ def test_integer_filter_weights_keep_the_direction_of_every_row():
 def test_a_trained_decoder_is_exact_from_samples_to_readout(recording, tmp_path):
     design: Design = design_for(recording, INT8, INT8)
     trained, found = float_ind(recording, design, 0)
-    spatial = None if trained.model.spatial is None else trained.model.spatial.numpy()
-    integers = integer_windows(found, design, trained.model.embed.weight.detach().numpy().astype(float), spatial=spatial)
-    model = quantize(design, trained, integers, 0)
+    integers = integer_windows(found, design, float_embedding(trained.model), spatial=float_filter(trained.model))
+    model = quantize(design, trained.model, integers, 0)
     path = tmp_path / "trained.qonnx"
-    front = FrontEnd(integers.token_shift, integers.spatial_weight, integers.spatial_shift, *target_units(trained))
-    export_qonnx(model, front, path)
+    export_qonnx(model, front_end(trained.model, integers), path)
     parameters = read_qonnx(path, design)
     rows, _, _ = check_export(model, parameters, integers.compared, golden_tokens(found, parameters))
     assert first_mismatch(rows) is None
