@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from designs.number_format import IntFormat, enclosing, product_sum
-from designs.schema import Design
+from designs.schema import Design, TokenizerSpec
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,20 @@ def streams(design: Design) -> tuple[StreamShape, ...]:
         found.append(StreamShape("pool", (model.embed_dim,), quant.stream))
     found.append(StreamShape("readout", (model.outputs,), linear_layer(design, "readout").acc))
     if not model.regression:
-        found.append(StreamShape("decision", (1,), IntFormat((model.outputs - 1).bit_length(), signed=False)))
+        found.append(StreamShape("decision", (1,), decision_format(design)))
     return tuple(found)
 
 
-def spatial_sum(design: Design) -> IntFormat:
+def spatial_sum(spec: TokenizerSpec) -> IntFormat:
     """Format of one virtual channel before requantization; every reload of the filter's weights fits it."""
-    spec = design.tokenizer
     if spec.spatial is None:
-        raise KeyError(f"{design.name} has no spatial filter")
+        raise KeyError("the tokenizer has no spatial filter")
     return product_sum(spec.sample, spec.spatial.weight, spec.channels)
+
+
+def decision_format(design: Design) -> IntFormat:
+    """Format of the decided class; a regressor decides for none, and its port shows 0."""
+    return IntFormat(max(1, (design.model.outputs - 1).bit_length()) if not design.model.regression else 1, signed=False)
 
 
 def key_value_sum(design: Design) -> IntFormat:

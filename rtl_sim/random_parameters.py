@@ -1,5 +1,7 @@
 """Random integer parameters for a design: a decoder that has learned nothing, whose values neither vanish nor all saturate."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from designs.layer_table import LinearLayer, linear_layer, linear_layers
@@ -11,6 +13,7 @@ from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearPa
 from quant.golden.pool import pooled_magnitudes, tokenize
 from quant.golden.requantize import requantize
 from quant.golden.residual import residual
+from quant.golden.spatial_filter import spatial_filter
 from quant.golden.trace import sliding_windows
 
 CALIBRATION_WINDOWS = 4
@@ -19,12 +22,13 @@ UNSATURATED_PERCENT = 90
 
 
 def random_samples(design: Design, *, tokens: int, seed: int) -> np.ndarray:
-    """int64 [tokens * token_samples, channels]: noise on slow swings, now and then clipped to the sample format."""
+    """int64 [tokens * token_samples, channels]: noise on slow swings, now and then clipped to the input format; of ready-made
+    tokens the positive half."""
     spec, rng = design.tokenizer, np.random.default_rng(seed)
     shape = (tokens * spec.token_samples, spec.channels)
     swings = np.sin(np.cumsum(rng.standard_normal(shape), axis=0) / 8)
-    values = np.round((rng.standard_normal(shape) + 2 * swings) * spec.sample.max / 4).astype(np.int64)
-    return values.clip(spec.sample.min, spec.sample.max)
+    values = np.round((rng.standard_normal(shape) + 2 * swings) * spec.input.max / 4).astype(np.int64)
+    return values.clip(spec.input.min, spec.input.max)
 
 
 def random_parameters(design: Design, *, seed: int) -> IntegerParameters:
@@ -32,8 +36,7 @@ def random_parameters(design: Design, *, seed: int) -> IntegerParameters:
     rng = np.random.default_rng(seed)
     model, stream = design.model, design.quant.stream
     samples = random_samples(design, tokens=model.tokens + CALIBRATION_WINDOWS - 1, seed=seed)
-    pooled = pooled_magnitudes(samples, design.tokenizer)
-    token_shift = np.array([[_shift(column, design.tokenizer.token) for column in rows] for rows in pooled.transpose(1, 2, 0)])
+    front = _random_front(design, samples, rng)
     position = rng.integers(stream.min // 8, stream.max // 8, (model.tokens, model.embed_dim), endpoint=True)
     layers: dict[str, LinearParameters] = {}
     shifts: list[AttentionShifts] = []
@@ -43,7 +46,7 @@ def random_parameters(design: Design, *, seed: int) -> IntegerParameters:
         layers[name] = _random_layer(layer, inputs, rng)
         return linear(inputs, layers[name], layer)
 
-    embed = through("embed", tokenize(samples, design.tokenizer, token_shift))
+    embed = through("embed", front.tokens)
     current = residual(sliding_windows(embed, model.tokens), position, stream)
     for i in range(model.layers):
         query, key, value = (through(f"block{i}_{name}", current) for name in ("query", "key", "value"))
@@ -51,11 +54,49 @@ def random_parameters(design: Design, *, seed: int) -> IntegerParameters:
         attended = linear_attention(query, key, value, shifts[i], design)
         current = residual(current, through(f"block{i}_project", attended), stream)
         current = residual(current, through(f"block{i}_contract", through(f"block{i}_expand", current)), stream)
-    sums = current.sum(axis=-2)
-    mean_shift = _shift(sums, stream)
-    through("readout", requantize(sums, mean_shift, stream))
-    ordered = {layer.name: layers[layer.name] for layer in linear_layers(design)}
-    return IntegerParameters(design, token_shift, ordered, position, tuple(shifts), mean_shift, readout_scale=1.0)
+    mean_shift = 0
+    if model.pool == "mean":
+        sums = current.sum(axis=-2)
+        mean_shift = _shift(sums, stream)
+        through("readout", requantize(sums, mean_shift, stream))
+    else:
+        through("readout", current.reshape(len(current), model.pooled_dim))
+    return IntegerParameters(
+        design,
+        front.token_shift,
+        {layer.name: layers[layer.name] for layer in linear_layers(design)},
+        position,
+        tuple(shifts),
+        mean_shift,
+        readout_scale=1.0,
+        spatial_weight=front.spatial_weight,
+        spatial_shift=front.spatial_shift,
+    )
+
+
+@dataclass(frozen=True)
+class RandomFront:
+    """Everything in front of the embedding, and the tokens it makes of the calibration samples."""
+
+    tokens: np.ndarray
+    token_shift: np.ndarray
+    spatial_weight: np.ndarray | None = None
+    spatial_shift: int = 0
+
+
+def _random_front(design: Design, samples: np.ndarray, rng: np.random.Generator) -> RandomFront:
+    spec = design.tokenizer
+    if spec.ready:
+        return RandomFront(samples, np.zeros((spec.channels, 1), np.int64))
+    weight, shift, mixed = None, 0, samples
+    if spec.spatial is not None:
+        format = spec.spatial.weight
+        weight = rng.integers(format.min, format.max, (spec.bank_channels, spec.channels), endpoint=True)
+        shift = _shift(samples @ weight.T, spec.sample)
+        mixed = spatial_filter(samples, weight, shift, spec)
+    pooled = pooled_magnitudes(mixed, spec.bank)
+    token_shift = np.array([[_shift(column, spec.token) for column in rows] for rows in pooled.transpose(1, 2, 0)])
+    return RandomFront(tokenize(mixed, spec.bank, token_shift), token_shift, weight, shift)
 
 
 def _shift(values: np.ndarray, out: IntFormat) -> int:

@@ -47,8 +47,8 @@ def _check(design: Design, index: int, samples: np.ndarray) -> None:
         raise ValueError(
             f"{design.name}: stream {index} has shape {samples.shape} where [samples, {tokenizer.channels}] is needed"
         )
-    if samples.size and (samples.min() < tokenizer.sample.min or samples.max() > tokenizer.sample.max):
-        raise ValueError(f"{design.name}: stream {index} has samples beyond {tokenizer.sample}; digitise it first")
+    if samples.size and (samples.min() < tokenizer.input.min or samples.max() > tokenizer.input.max):
+        raise ValueError(f"{design.name}: stream {index} has samples beyond {tokenizer.input}; digitise it first")
 
 
 def write_segment(segment: Segment, folder: Path, taps: Sequence[Tap], trace: Tracer) -> dict[str, int]:
@@ -60,13 +60,17 @@ def write_segment(segment: Segment, folder: Path, taps: Sequence[Tap], trace: Tr
     for tap in taps:
         tap.in_order(found[tap.name]).astype("<i4").tofile(folder / f"{tap.name}.i32")
         counts[tap.name] = found[tap.name].size
-    port = port_transfers(found["readout"], found["decision"])
+    port = port_transfers(found["readout"], found.get("decision"))
     port.astype("<i4").tofile(folder / "m_axis.i32")
     return counts | {"m_axis": port.size}
 
 
-def port_transfers(readout: np.ndarray, decision: np.ndarray) -> np.ndarray:
-    """readout [decisions, outputs], decision [decisions, 1] -> [decisions, outputs, 2]: (tdata, class where tlast, else 0)."""
+def port_transfers(readout: np.ndarray, decision: np.ndarray | None) -> np.ndarray:
+    """readout [decisions, outputs], decision [decisions, 1] -> [decisions, outputs, 2]: (tdata, class where tlast, else 0).
+
+    A regressor has no decision; its class is 0.
+    """
     marks = np.zeros_like(readout)
-    marks[:, -1] = decision[:, 0]
+    if decision is not None:
+        marks[:, -1] = decision[:, 0]
     return np.stack([readout, marks], axis=-1)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from designs.catalogue import CATALOGUE
-from designs.schema import TokenizerSpec
+from designs.schema import SpatialSpec, TokenizerSpec
 
 TINY = CATALOGUE["ind_tiny"].tokenizer
 IMPLANT = CATALOGUE["ind_int4"].tokenizer
@@ -15,6 +15,10 @@ SPECS: dict[str, TokenizerSpec] = {
     "step_as_long_as_token": replace(IMPLANT, channels=2, sample_hz=160, token_ms=200),
     "odd_pairs_one_channel": replace(TINY, channels=1, token_ms=50),
     "one_octave": replace(TINY, channels=3, wavelets=1, octaves=1, token_ms=50),
+}
+MIXED_SPECS: dict[str, TokenizerSpec] = {
+    "mixed": replace(TINY, channels=9, spatial=SpatialSpec(4)),
+    "mixed_more_than_channels": replace(TINY, channels=3, spatial=SpatialSpec(10)),
 }
 FULL_SPECS: dict[str, TokenizerSpec] = {
     "ind_int4": IMPLANT,

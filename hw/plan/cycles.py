@@ -4,6 +4,7 @@ from designs.layer_table import linear_layers
 from designs.schema import Design, TokenizerSpec
 from hw.plan.engine import Kind, Pass, embed_groups, passes, position_pack, state_halves
 from hw.plan.folding import Folding, attention_cycles, fold, linear_cycles
+from hw.plan.spatial import spatial_layout
 
 
 def plan_cycles(design: Design, folding: dict[str, Folding] | None = None) -> dict[str, int]:
@@ -24,7 +25,8 @@ def plan_cycles(design: Design, folding: dict[str, Folding] | None = None) -> di
     for i in range(model.layers):
         for part in ("query", "key", "value", "attention", "project", "expand", "contract"):
             cycles[f"block{i}_{part}"] = (attention | layers)[f"block{i}_{part}"]
-    cycles["pool"] = 2 * model.tokens * model.embed_dim  # read the running sum, write it back
+    if model.pool == "mean":
+        cycles["pool"] = 2 * model.tokens * model.embed_dim  # read the running sum, write it back
     cycles["readout"] = layers["readout"]
     return cycles
 
@@ -69,7 +71,22 @@ def _embed_cycles(one: Pass, design: Design) -> int:
 
 
 def tokenizer_cycles(spec: TokenizerSpec) -> int:
-    """Cycles per token, averaged over the tokens and rounded up: one per even sample, two per step."""
+    """Cycles per token, averaged over the tokens and rounded up: one per even sample, two per step; none where samples are
+    tokens already. A spatial filter takes its cycles per sample on top, except while the bank is at a frame's last steps.
+    """
+    if spec.ready:
+        return 0
     period = 1 << (spec.octaves - 1)  # after so many tokens every octave has had whole steps
-    steps = sum(period * spec.token_pairs >> octave for octave in range(spec.octaves))
-    return -(-spec.channels * (period * spec.token_pairs + 2 * steps) // period)
+    pairs = period * spec.token_pairs
+    steps = sum(pairs >> octave for octave in range(spec.octaves))
+    cycles = spec.bank_channels * (pairs + 2 * steps)
+    if spec.spatial is not None:
+        filtering = spatial_layout(spec).words(spec.channels)
+        last_steps = [2 * (1 + _octaves_at(pair, spec)) - 1 for pair in range(pairs)]
+        cycles += 2 * pairs * filtering - sum(min(filtering, steps) for steps in last_steps)
+    return -(-cycles // period)
+
+
+def _octaves_at(pair: int, spec: TokenizerSpec) -> int:
+    """Octaves besides the first that have a step at this pair of samples."""
+    return sum(pair % (1 << octave) == 0 for octave in range(1, spec.octaves))

@@ -22,7 +22,7 @@ class Kind(Enum):
     OUTER = "rows of keys by rows of values: the attention's state"
     ATTEND = "columns of queries by the state"
     POOL = "nothing: adds the tokens of each column"
-    READOUT = "the pooled column by weights, sums given out unrounded"
+    READOUT = "the pooled column, or all tokens one after the other, by weights, sums given out unrounded"
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Pass:
     """Results are written token by token, `rows` outputs side by side; otherwise output by output, all tokens side by side."""
     residual: bool = False
     """Results are added to what is there."""
+    lane_by_lane: bool = False
+    """A step takes one lane of a word, lane after lane, into the sums of lane 0: a readout of all tokens."""
 
     @property
     def has_bias(self) -> bool:
@@ -124,6 +126,8 @@ def passes(design: Design) -> tuple[Pass, ...]:
     found = [_linear("embed", design, Kind.EMBED, source=0, dest=at.history)]
     for i in range(design.model.layers):
         found += _block(f"block{i}_", design, at)
+    if design.model.pool == "none":
+        return (*found, replace(_linear("readout", design, Kind.READOUT, source=at.stream, dest=0), lane_by_lane=True))
     pool = Pass(
         "pool", Kind.POOL, source=at.stream, dest=at.attention, steps=0, groups=1, places=dim, out=stream, source_format=stream
     )

@@ -7,9 +7,10 @@ import numpy as np
 
 from designs.layer_table import linear_layers
 from designs.number_format import IntFormat
-from designs.schema import Design, DesignError
+from designs.schema import Design, DesignError, TokenizerSpec
 from hw.plan.engine import bias_format, embed_groups, engine_rows, padded_outputs, position_pack
 from hw.plan.folding import WORD_BITS_MAX, Folding, word_bits
+from hw.plan.spatial import spatial_layout, weight_rows
 from quant.golden.parameters import IntegerParameters
 
 FRAME_START = 0xA5
@@ -45,20 +46,32 @@ def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
     """Every loadable memory in the order of the load frames: token_shift, weight and bias of each layer, position after embed.
 
     Raises DesignError where a memory is too large for the load port.
-    `token_shift`: address channel * octaves + octave, one 5-bit shift per wavelet of the octave, wavelet 0 in the low bits.
+    `token_shift`: address channel * octaves + octave, one 5-bit shift per wavelet of the octave, wavelet 0 in the low bits;
+    absent where samples are tokens already. `spatial_weight`, where there is a filter: hw.plan.spatial, address
+    channel * groups + group, lane 0 in the low bits.
     `<layer>_weight`: address nf * (inputs / simd) + sf, weight [nf * pe + p, sf * simd + s] at place p * simd + s, place 0 in
     the low bits. `<layer>_bias`: one word per output. `position`: address token * embed_dim + dim.
     With the engine, pe is its number of rows and outputs are filled up with zeros to whole groups of rows; embed's address
     is (input * groups + nf) / side_by_side, the group of the lower number in the low bits; a position word holds `pack`
-    tokens of one dim, address (dim * tokens + token) / pack.
+    tokens of one dim, address (dim * tokens + token) / pack; a readout of all tokens takes its inputs dim after dim, in each
+    token after token.
     """
-    spec = design.tokenizer
-    shapes = [("token_shift", spec.channels * spec.octaves, spec.wavelets_per_octave * TOKEN_SHIFT_BITS)]
+    shapes = _tokenizer_shapes(design.tokenizer)
     shapes += _engine_shapes(design) if design.hardware.backend == "engine" else _pipeline_shapes(design, folding)
     found = tuple(Region(name, index, depth, width) for index, (name, depth, width) in enumerate(shapes))
     for region in found:
         _require_loadable(design, region)
     return found
+
+
+def _tokenizer_shapes(spec: TokenizerSpec) -> list[tuple[str, int, int]]:
+    if spec.ready:
+        return []
+    shapes = [("token_shift", spec.bank_channels * spec.octaves, spec.wavelets_per_octave * TOKEN_SHIFT_BITS)]
+    if spec.spatial is not None:
+        layout = spatial_layout(spec)
+        shapes.append(("spatial_weight", layout.words(spec.channels), layout.lanes * spec.spatial.weight.bits))
+    return shapes
 
 
 def _pipeline_shapes(design: Design, folding: dict[str, Folding]) -> list[tuple[str, int, int]]:
@@ -102,11 +115,20 @@ def find_region(design: Design, folding: dict[str, Folding], name: str) -> Regio
 def load_words(parameters: IntegerParameters, folding: dict[str, Folding]) -> dict[str, list[int]]:
     """Region name -> its `depth` words as unsigned integers of `width` bits, in address order."""
     design = parameters.design
-    spec = design.tokenizer
-    shifts = parameters.token_shift.reshape(spec.channels * spec.octaves, spec.wavelets_per_octave)
-    words = {"token_shift": _pack(shifts, IntFormat(TOKEN_SHIFT_BITS, signed=False))}
+    words = _tokenizer_words(parameters)
     words |= _engine_words(parameters) if design.hardware.backend == "engine" else _pipeline_words(parameters, folding)
     return {region.name: words[region.name] for region in regions(design, folding)}
+
+
+def _tokenizer_words(parameters: IntegerParameters) -> dict[str, list[int]]:
+    spec = parameters.design.tokenizer
+    if spec.ready:
+        return {}
+    shifts = parameters.token_shift.reshape(spec.bank_channels * spec.octaves, spec.wavelets_per_octave)
+    words = {"token_shift": _pack(shifts, IntFormat(TOKEN_SHIFT_BITS, signed=False))}
+    if spec.spatial is not None and parameters.spatial_weight is not None:
+        words["spatial_weight"] = _pack(weight_rows(parameters.spatial_weight, spec), spec.spatial.weight)
+    return words
 
 
 def _pipeline_words(parameters: IntegerParameters, folding: dict[str, Folding]) -> dict[str, list[int]]:
@@ -127,6 +149,8 @@ def _engine_words(parameters: IntegerParameters) -> dict[str, list[int]]:
     for layer in linear_layers(design):
         missing = padded_outputs(layer, rows) - layer.outputs
         weight = np.pad(parameters.linear[layer.name].weight, ((0, missing), (0, 0))).reshape(-1, rows, layer.inputs)
+        if layer.name == "readout" and design.model.pool == "none":
+            weight = weight.reshape(*weight.shape[:2], design.model.tokens, -1).swapaxes(2, 3).reshape(weight.shape)
         order = (2, 0, 1) if layer.name == "embed" else (0, 2, 1)
         places = rows * embed_groups(design) if layer.name == "embed" else rows
         words[f"{layer.name}_weight"] = _pack(weight.transpose(order).reshape(-1, places), layer.weight)

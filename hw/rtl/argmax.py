@@ -4,9 +4,15 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from designs.layer_table import linear_layer, streams
+from designs.layer_table import decision_format, linear_layer
 from designs.schema import Design
 from hw.rtl.payloads import shape_of
+
+
+def decision_layout(design: Design) -> data.StructLayout:
+    """A readout value, whether it is the decision's last, and there the decided class."""
+    value, decided = shape_of(linear_layer(design, "readout").acc), shape_of(decision_format(design))
+    return data.StructLayout({"value": value, "last": 1, "decision": decided})
 
 
 class Argmax(wiring.Component):
@@ -22,9 +28,8 @@ class Argmax(wiring.Component):
         self.design = design
         self._outputs = design.model.outputs
         self._value = shape_of(linear_layer(design, "readout").acc)
-        self._class = shape_of(streams(design)[-1].format)
-        layout = data.StructLayout({"value": self._value, "last": 1, "decision": self._class})
-        super().__init__({"i": In(stream.Signature(self._value)), "o": Out(stream.Signature(layout))})
+        self._class = shape_of(decision_format(design))
+        super().__init__({"i": In(stream.Signature(self._value)), "o": Out(stream.Signature(decision_layout(design)))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -153,7 +153,9 @@ class Engine(wiring.Component):
                     with m.If(last_step):
                         m.next = "WRITE"
             with m.State("RUN"), m.If(self._issue):
-                m.d.sync += [step.eq(step + 1), self._own.eq(self._own + 1), self._shared.eq(self._shared + 1)]
+                m.d.sync += [step.eq(step + 1), self._shared.eq(self._shared + 1)]
+                with m.If(self._whole_word(m)):
+                    m.d.sync += self._own.eq(self._own + 1)
                 with m.If(last_step):
                     m.d.sync += step.eq(0)
                     m.next = "SETTLE"
@@ -178,6 +180,16 @@ class Engine(wiring.Component):
                     m.d.sync += held.eq(held + 1)
         self._runs, self._embedding = phase.ongoing("RUN"), phase.ongoing("EMBED")
         m.d.comb += self._writes.eq(phase.ongoing("WRITE"))
+
+    def _whole_word(self, m: Module) -> Value:
+        """1 where a step takes a word's last lanes: always, except in a readout of all tokens, which takes one by one."""
+        self._lane = Signal(range(self._tokens))
+        if not self.program[-1].lane_by_lane:
+            return Const(1)
+        last = self._lane == self._tokens - 1
+        with m.If(self._pass.lane_by_lane):
+            m.d.sync += self._lane.eq(Mux(last, 0, self._lane + 1))
+        return ~self._pass.lane_by_lane | last
 
     def _multiply(self, m: Module) -> None:
         """Operands into the array: one cycle after their memories were asked, or a feature as it comes."""
@@ -212,7 +224,7 @@ class Engine(wiring.Component):
             self.i.ready.eq(self._embed_step & self._feature_done),
             fetched.eq(multiplied | self._embed_step),
             first.eq(Mux(now.embeds, self._step == 0, is_first & ~half)),
-            lanes.eq(Mux(now.embeds, Mux(self._stride == 1, 1, (1 << self._kinds) - 1) << self._group, ~0)),
+            lanes.eq(Mux(now.embeds, Mux(self._stride == 1, 1, (1 << self._kinds) - 1) << self._group, self._lanes())),
             weights.ready.eq(self._moved & ~from_memory),
             embedding.ready.eq(self._embed_step & ((self._group + self._stride) % self._kinds == 0)),
             biases.ready.eq(takes_bias),
@@ -235,13 +247,28 @@ class Engine(wiring.Component):
                 with m.If(fetched):
                     m.d.sync += array.shared[kind][row].eq(Mux(now.embeds, embedding.payload[kind][row], operand))
         for lane in range(self._tokens):
-            kept = self._columns.read_data.word_select(lane, LANE.bits)
+            kept = self._kept(m, lane)
             operand = Cat(kept, kept[-1] & ~now.unsigned).as_signed()
             if state_halves(self.design) == 2:
                 operand = Mux(half, operand << LANE.bits // 2, operand)
             with m.If(fetched & lanes[lane]):
                 m.d.sync += array.own[lane].eq(Mux(now.embeds, Cat(self.i.payload, 0), operand))
         m.d.comb += [array.place.eq(self._place), array.by_lane.eq(now.by_token)]
+
+    def _lanes(self) -> Value:
+        """Lanes that multiply, embedding apart."""
+        every = Const((1 << self._tokens) - 1)
+        return Mux(self._pass.lane_by_lane, 1, every) if self.program[-1].lane_by_lane else every
+
+    def _kept(self, m: Module, lane: int) -> Value:
+        """A lane's value of the word that was read; in a readout of all tokens lane 0 takes each in turn."""
+        values = [self._columns.read_data.word_select(each, LANE.bits) for each in range(self._tokens)]
+        if lane or not self.program[-1].lane_by_lane:
+            return values[lane]
+        asked = Signal.like(self._lane)
+        with m.If(self._issue):
+            m.d.sync += asked.eq(self._lane)
+        return Mux(self._pass.lane_by_lane, pick(values, asked), values[0])
 
     def _state_operand(self, stored: Value, half: Value, is_split: Value) -> Value:
         """A value or a state of the second memory; of a split state the half that is multiplied, the lower one without sign."""
@@ -272,7 +299,7 @@ class Engine(wiring.Component):
         place = Mux(now.pools, now.source + self._place, self._dest)
         word = Mux(is_window, self._place + self._group * self._rows, place)
         m.d.comb += [
-            columns.enable.eq(self._issue | reads | (stores & ~now.to_second)),
+            columns.enable.eq((self._issue & (self._lane == 0)) | reads | (stores & ~now.to_second)),
             columns.write.eq(stores),
             columns.address.eq(Mux(self._runs, self._own, Mux(now.pools & stores, self._dest, word))),
             rows.enable.eq((self._issue & self._from_memory) | (stores & now.to_second)),

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import Module, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from designs.layer_table import streams
+from designs.layer_table import decision_format
 from designs.schema import Design, DesignError
 from hw.plan.folding import Folding, check_folding, fold
-from hw.plan.memory import find_region, load_words, regions
+from hw.plan.memory import load_words, regions
 from hw.plan.taps import taps as planned_taps
 from hw.rtl.argmax import Argmax
 from hw.rtl.engine import Engine
@@ -18,6 +18,7 @@ from hw.rtl.load_port import LoadPort
 from hw.rtl.matrix_vector import MatrixVector
 from hw.rtl.pipeline import Pipeline
 from hw.rtl.tokenizer import Tokenizer
+from hw.rtl.value_frame import ValueFrame
 from quant.golden.parameters import IntegerParameters
 
 READOUT_BITS = 32
@@ -58,23 +59,21 @@ class Ind(wiring.Component):
         self.folding = folding = dict(folding) if folding is not None else fold(design)
         words = load_words(parameters, folding) if preloaded else {}
         self.load_port = LoadPort(regions(design, folding), preloaded=preloaded) if loadable else None
-        self.tokenizer = Tokenizer(
-            design.tokenizer, find_region(design, folding, "token_shift"), init=words.get("token_shift", ())
-        )
+        self.tokenizer = self._tokenizer(parameters, words)
         self.core: Engine | Pipeline
         if design.hardware.backend == "engine":
             self.core = Engine(parameters, words=words)
         else:
             check_folding(design, folding)
             self.core = Pipeline(parameters, folding, core=matrix_vector, words=words)
-        self.argmax = Argmax(design)
+        self.output = ValueFrame(design) if design.model.regression else Argmax(design)
         super().__init__(
             {
                 "s_axis_tdata": In(16),
                 "s_axis_tvalid": In(1),
                 "s_axis_tready": Out(1),
                 "m_axis_tdata": Out(READOUT_BITS),
-                "m_axis_tuser": Out(streams(design)[-1].format.bits),
+                "m_axis_tuser": Out(decision_format(design).bits),
                 "m_axis_tlast": Out(1),
                 "m_axis_tvalid": Out(1),
                 "m_axis_tready": In(1),
@@ -92,10 +91,12 @@ class Ind(wiring.Component):
         m = Module()
         # words that were read ahead before a load are gone after it: whatever decodes begins anew
         from_reset = ResetInserter(~self.loaded)
-        m.submodules.tokenizer, m.submodules.argmax = from_reset(self.tokenizer), from_reset(self.argmax)
+        if self.tokenizer is not None:
+            m.submodules.tokenizer = from_reset(self.tokenizer)
+            wiring.connect(m, self.tokenizer.o, self.core.i)
+        m.submodules["argmax" if isinstance(self.output, Argmax) else "value_frame"] = from_reset(self.output)
         m.submodules["engine" if isinstance(self.core, Engine) else "pipeline"] = from_reset(self.core)
-        wiring.connect(m, self.tokenizer.o, self.core.i)
-        wiring.connect(m, self.core.o, self.argmax.i)
+        wiring.connect(m, self.core.o, self.output.i)
         self._connect_ports(m)
         if self.load_port is not None:
             self._connect_load_port(m, self.load_port)
@@ -105,10 +106,17 @@ class Ind(wiring.Component):
             self._show_taps(m)
         return m
 
+    def _tokenizer(self, parameters: IntegerParameters, words: Mapping[str, list[int]]) -> Tokenizer | None:
+        """None where samples are tokens already: they go straight to what stands behind it."""
+        if self.design.tokenizer.ready:
+            return None
+        found = {region.name: region for region in regions(self.design, self.folding)}
+        return Tokenizer(self.design.tokenizer, found, words=words, spatial_shift=parameters.spatial_shift)
+
     def _connect_ports(self, m: Module) -> None:
-        samples, decisions = self.tokenizer.i, self.argmax.o
+        samples, decisions = (self.tokenizer or self.core).i, self.output.o
         m.d.comb += [
-            samples.payload.eq(self.s_axis_tdata[: self.design.tokenizer.sample.bits].as_signed()),
+            samples.payload.eq(Value.cast(self.s_axis_tdata[: self.design.tokenizer.input.bits])),
             samples.valid.eq(self.s_axis_tvalid & self.loaded),
             self.s_axis_tready.eq(samples.ready & self.loaded),
             self.m_axis_tdata.eq(decisions.payload.value),
@@ -120,8 +128,8 @@ class Ind(wiring.Component):
 
     def _connect_load_port(self, m: Module, load: LoadPort) -> None:
         m.submodules.load_port = load
-        for block in (self.tokenizer, self.core):
-            wiring.connect(m, load.bus, block.bus)
+        for bus in [self.core.bus] + ([self.tokenizer.bus] if self.tokenizer is not None else []):
+            wiring.connect(m, load.bus, bus)
         m.d.comb += [
             load.i.payload.eq(self.load_tdata),
             load.i.valid.eq(self.load_tvalid),
@@ -133,7 +141,7 @@ class Ind(wiring.Component):
         ]
 
     def _show_taps(self, m: Module) -> None:
-        features, sums, decided = self.tokenizer.o, self.core.o, self.argmax.o
+        features, sums, decided = self.core.i, self.core.o, self.output.o
         found = self.core.transfers() | {
             "tokens": (features.payload, features.valid & features.ready),
             "readout": (sums.payload, sums.valid & sums.ready),
@@ -149,13 +157,7 @@ class Ind(wiring.Component):
 
 def _require_hardware(design: Design) -> None:
     """DesignError where the design has a part that exists in the golden model alone."""
-    spec, model = design.tokenizer, design.model
-    parts = {
-        "tokenizer.spatial": spec.spatial is not None,
-        f"tokenizer.signal={spec.signal!r}": spec.ready,
-        f"model.task={model.task!r}": model.regression,
-        f"model.pool={model.pool!r}": model.pool != "mean",
-        f"model.normaliser={model.normaliser!r}": model.normaliser != "none",
-    }
-    if missing := [name for name, used in parts.items() if used]:
-        raise DesignError(f"{design.name}: {', '.join(missing)} has no hardware yet; leave it out, or stop at the golden model")
+    if design.model.normaliser != "none":
+        raise DesignError(
+            f"{design.name}: model.normaliser={design.model.normaliser!r} has no hardware; use 'none', or stop at the integers"
+        )

@@ -10,7 +10,10 @@ from designs.number_format import IntFormat
 from hw.plan.engine import LANE, Kind, Pass
 from hw.rtl.write_back import SHIFT_BITS
 
-FLAGS = ("embeds", "outer", "attends", "pools", "reads_out", "has_bias", "by_token", "to_second", "residual", "unsigned")
+FLAGS = (
+    *("embeds", "outer", "attends", "pools", "reads_out"),
+    *("has_bias", "by_token", "to_second", "residual", "lane_by_lane", "unsigned"),
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ def flags_of(one: Pass) -> dict[str, bool]:
         "by_token": one.by_token,
         "to_second": one.to_second,
         "residual": one.residual,
+        "lane_by_lane": one.lane_by_lane,
         "unsigned": not one.source_format.signed,
     }
 

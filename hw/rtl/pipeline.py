@@ -41,7 +41,7 @@ class Pipeline(wiring.Component):
         self.token_memory = TokenMemory(parameters, folding, words=words.get("position", ()))
         self.attentions = [AttentionBlock(i, parameters, folding, core=core, words=words) for i in layers]
         self.feed_forwards = [FeedForward(i, parameters, folding, core=core, words=words) for i in layers]
-        self.mean_pool = MeanPool(design, shift=parameters.mean_shift)
+        self.mean_pool = MeanPool(design, shift=parameters.mean_shift) if design.model.pool == "mean" else None
         self.readout = Linear("readout", parameters, folding, core=core, words=words)
         super().__init__(
             {
@@ -56,7 +56,9 @@ class Pipeline(wiring.Component):
         blocks: dict[str, wiring.Component] = {"embed": self.embed, "token_memory": self.token_memory}
         for i, (attention, feed_forward) in enumerate(zip(self.attentions, self.feed_forwards, strict=True)):
             blocks |= {f"block{i}_attention": attention, f"block{i}_feed_forward": feed_forward}
-        blocks |= {"mean_pool": self.mean_pool, "readout": self.readout}
+        if self.mean_pool is not None:
+            blocks["mean_pool"] = self.mean_pool
+        blocks["readout"] = self.readout
         for name, block in blocks.items():
             m.submodules[name] = block
             if hasattr(block, "bus"):
@@ -75,5 +77,6 @@ class Pipeline(wiring.Component):
             inner = {name: getattr(attention, name) for name in ("query", "key", "value", "attention", "project")}
             inner |= {"attended": attention, "expand": feed_forward.expand, "contract": feed_forward.contract}
             found |= {f"block{i}_{name}": block.o for name, block in (inner | {"out": feed_forward}).items()}
-        found["pool"] = self.mean_pool.o
+        if self.mean_pool is not None:
+            found["pool"] = self.mean_pool.o
         return {name: (Value.cast(port.payload), port.valid & port.ready) for name, port in found.items()}

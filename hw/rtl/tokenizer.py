@@ -1,6 +1,7 @@
-"""The whole tokenizer: wavelet bank, magnitude, pool, token buffer."""
+"""The whole tokenizer: spatial filter where there is one, wavelet bank, magnitude, pool, token buffer."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from itertools import pairwise
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
@@ -8,10 +9,12 @@ from amaranth.lib.wiring import In, Out
 
 from designs.schema import TokenizerSpec
 from hw.plan.memory import Region
+from hw.rtl.linear import NO_WORDS
 from hw.rtl.load_port import LoadBus
 from hw.rtl.magnitude import Magnitude
 from hw.rtl.payloads import shape_of
 from hw.rtl.pool import Pool
+from hw.rtl.spatial_filter import SpatialFilter
 from hw.rtl.token_buffer import TokenBuffer
 from hw.rtl.wavelet_bank import WaveletBank
 
@@ -20,12 +23,19 @@ class Tokenizer(wiring.Component):
     """Samples to tokens.
 
     i: stream of samples, [samples, channels] row-major.  o: stream of `spec.token`, [features] of each token in order.
-    bus: loads the region `token_shift`; `init` are its words at power-up where they can be preset.
-    Golden twin: quant.golden.pool.tokenize.
+    bus: loads the tokenizer's `regions`, by name (hw.plan.memory.regions); `words` are theirs at power-up where they can be
+    preset. spatial_shift: of the spatial filter's sums. Golden twin: quant.golden.trace.tokens_of.
     """
 
-    def __init__(self, spec: TokenizerSpec, token_shift: Region, *, init: Iterable[int] = ()):
-        self.spec, self.token_shift, self._init = spec, token_shift, init
+    def __init__(
+        self,
+        spec: TokenizerSpec,
+        regions: Mapping[str, Region],
+        *,
+        words: Mapping[str, list[int]] = NO_WORDS,
+        spatial_shift: int = 0,
+    ):
+        self.spec, self.regions, self._words, self._spatial_shift = spec, regions, words, spatial_shift
         super().__init__(
             {
                 "i": In(stream.Signature(shape_of(spec.sample))),
@@ -36,14 +46,26 @@ class Tokenizer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.wavelet_bank = wavelet_bank = WaveletBank(self.spec)
-        m.submodules.magnitude = magnitude = Magnitude(self.spec)
-        m.submodules.pool = pool = Pool(self.spec, self.token_shift, init=self._init)
-        m.submodules.token_buffer = token_buffer = TokenBuffer(self.spec)
-        wiring.connect(m, wiring.flipped(self.i), wavelet_bank.i)
-        wiring.connect(m, wavelet_bank.o, magnitude.i)
-        wiring.connect(m, magnitude.o, pool.i)
-        wiring.connect(m, pool.o, token_buffer.i)
-        wiring.connect(m, token_buffer.o, wiring.flipped(self.o))
-        wiring.connect(m, wiring.flipped(self.bus), pool.bus)
+        bank, words = self.spec.bank, self._words
+        blocks: dict[str, wiring.Component] = {}
+        if self.spec.spatial is not None:
+            weight = self.regions["spatial_weight"]
+            blocks["spatial_filter"] = SpatialFilter(
+                self.spec, weight, shift=self._spatial_shift, init=words.get(weight.name, ())
+            )
+        blocks |= {
+            "wavelet_bank": WaveletBank(bank),
+            "magnitude": Magnitude(bank),
+            "pool": Pool(bank, self.regions["token_shift"], init=words.get("token_shift", ())),
+            "token_buffer": TokenBuffer(bank),
+        }
+        for name, block in blocks.items():
+            m.submodules[name] = block
+            if hasattr(block, "bus"):
+                wiring.connect(m, wiring.flipped(self.bus), block.bus)
+        chain = list(blocks.values())
+        wiring.connect(m, wiring.flipped(self.i), chain[0].i)
+        for source, sink in pairwise(chain):
+            wiring.connect(m, source.o, sink.i)
+        wiring.connect(m, chain[-1].o, wiring.flipped(self.o))
         return m

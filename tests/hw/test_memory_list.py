@@ -17,7 +17,7 @@ from rtl_sim.random_parameters import random_parameters
 
 def test_the_memories_of_the_tokenizer() -> None:
     design = CATALOGUE["ind_int4"]
-    tokenizer = Tokenizer(design.tokenizer, find_region(design, fold(design), "token_shift"))
+    tokenizer = Tokenizer(design.tokenizer, {"token_shift": find_region(design, fold(design), "token_shift")})
     found = {memory.path: (memory.depth, memory.width) for memory in memories_of(tokenizer)}
     assert found == {
         "wavelet_bank.pair": (32, 12),
