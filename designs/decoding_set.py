@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from designs.array_archive import read_arrays
+from designs.schema import GAIN_BITS, TokenizerSpec
 
 PARTS = ("train", "validation", "test")
 
@@ -45,6 +46,11 @@ class DecodingSet:
     window_target: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     """float32 [windows, outputs] at each window's end, of a recording with behaviour instead of cues: its `window_label` are 0
     and `label_names` name the outputs. Empty where windows have labels."""
+    preprocess_shift: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """int64 [channels]: each channel's gain as a power of two, calibrated on training sessions; `samples` are as they were
+    before. Empty where the design does not preprocess."""
+    preprocess_dead: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    """bool [channels]: dead in every training session. Empty where the design does not preprocess."""
 
     def __post_init__(self) -> None:
         windows, streams = len(self.window_label), len(self.stream_start)
@@ -62,6 +68,11 @@ class DecodingSet:
             and self.window_target.ndim == 2
             and (self.window_target.size == 0 or self.window_target.shape == (windows, len(self.label_names)))
             and bool(np.isfinite(self.window_target).all())
+            and self.preprocess_shift.shape in ((0,), self.samples.shape[1:])
+            and self.preprocess_shift.dtype == np.int64
+            and bool(((self.preprocess_shift >= -GAIN_BITS) & (self.preprocess_shift <= GAIN_BITS)).all())
+            and self.preprocess_dead.shape == self.preprocess_shift.shape
+            and self.preprocess_dead.dtype == bool
         )
         if not ok:
             raise DecodingSetError("decoding set: its streams and windows do not fit together; prepare it again")
@@ -75,6 +86,14 @@ class DecodingSet:
     def streams(self) -> list[np.ndarray]:
         """Every stream as int16 [samples, channels]."""
         return np.split(self.samples, self.stream_start[1:])
+
+    def preprocessing(self, spec: TokenizerSpec) -> tuple[np.ndarray, np.ndarray] | None:
+        """(shift, dead) by channel, None where `spec` has no preprocessing. DecodingSetError where the set was made for another
+        tokenizer in this respect."""
+        if (spec.preprocess is None) != (self.preprocess_shift.size == 0):
+            has, holds = ("preprocesses", "holds no gains") if spec.preprocess else ("does not preprocess", "holds gains")
+            raise DecodingSetError(f"decoding set of {self.source}: {holds}, but the design {has}; train it again")
+        return (self.preprocess_shift, self.preprocess_dead) if spec.preprocess else None
 
     def windows_of(self, part: str) -> np.ndarray:
         """int64 indices of the windows of `part`."""
@@ -95,7 +114,9 @@ class DecodingSet:
         """Read what `save` wrote. Raises DecodingSetError with one line for anything else."""
         try:
             found = read_arrays(path)
-            found.setdefault("window_target", np.zeros((0, 0), np.float32))  # files of classification may lack it
+            found.setdefault("window_target", np.zeros((0, 0), np.float32))  # files of classification may lack it,
+            found.setdefault("preprocess_shift", np.zeros(0, np.int64))  # those of designs without preprocessing these
+            found.setdefault("preprocess_dead", np.zeros(0, bool))
             return DecodingSet(**{each.name: found[each.name] for each in fields(DecodingSet)})
         except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
             raise DecodingSetError(f"{path.name}: not a readable decoding set ({error}); prepare it again") from error

@@ -12,6 +12,10 @@ POOLS = ("mean", "none")
 BACKENDS = ("engine", "amaranth", "finn")
 DECIMATOR_REACH = 13
 """Samples of history that two neighbouring outputs of the 11-tap half-band decimator look at."""
+GAIN_BITS = 8
+"""Preprocessing scales a channel by 2 ** -GAIN_BITS to 2 ** GAIN_BITS."""
+STILL_AT_MOST = (1 << 16) - 1
+"""Samples without a change that preprocessing can count."""
 
 
 class DesignError(ValueError):
@@ -51,9 +55,32 @@ class SpatialSpec:
 
 
 @dataclass(frozen=True)
+class PreprocessSpec:
+    """What is done to samples first, with a gain and a mask per channel learned at calibration (docs/blocks/preprocess.md).
+
+    A leaky average of time constant 2 ** drift_bits samples is taken off (0: no average), the rest scaled by a power of two;
+    a channel that has not changed for `dead_after` samples gives zeros until it changes.
+    """
+
+    drift_bits: int
+    dead_after: int
+
+    def __post_init__(self) -> None:
+        _positive(self, "dead_after")
+        _require(
+            self.dead_after <= STILL_AT_MOST,
+            f"PreprocessSpec: dead_after={self.dead_after} is out of range; use 1 to {STILL_AT_MOST} samples",
+        )
+        _require(
+            isinstance(self.drift_bits, int) and not isinstance(self.drift_bits, bool) and 0 <= self.drift_bits <= 16,
+            f"PreprocessSpec: drift_bits={self.drift_bits!r} is out of range; use 0 to 16, 0 for no average",
+        )
+
+
+@dataclass(frozen=True)
 class TokenizerSpec:
-    """The integer Morlet bank, behind a spatial filter if there is one: octaves at halved rates, each with the same
-    `wavelets // octaves` kernels.
+    """The integer Morlet bank, behind preprocessing and a spatial filter if there are any: octaves at halved rates, each with
+    the same `wavelets // octaves` kernels.
 
     The highest wavelet is centred on sample_hz / 4; each octave lies a factor two lower. A kernel spans `taps` samples of
     its octave's rate and `cycles` cycles of its centre frequency (standard deviation cycles / (2 pi f)).
@@ -80,6 +107,8 @@ class TokenizerSpec:
     spatial: SpatialSpec | None = None
     signal: str = "voltage"
     """What a sample is: one of SIGNALS."""
+    preprocess: PreprocessSpec | None = None
+    """What is done to samples before anything else; None: nothing."""
 
     def __post_init__(self) -> None:
         _positive(self, "channels", "sample_hz", "token_ms")
@@ -98,6 +127,10 @@ class TokenizerSpec:
         _require(
             (self.wavelets, self.octaves, self.taps, self.cycles) == (1, 1, 0, 0) and self.spatial is None,
             f"TokenizerSpec: signal={self.signal!r} comes as tokens; use wavelets=1, octaves=1, taps=0, cycles=0, spatial=None",
+        )
+        _require(
+            self.preprocess is None,
+            f"TokenizerSpec: signal={self.signal!r} comes as tokens, which are not preprocessed; use preprocess=None",
         )
         _require(
             self.token_ms == round(1000 / self.sample_hz),
@@ -135,10 +168,10 @@ class TokenizerSpec:
 
     @property
     def bank(self) -> "TokenizerSpec":
-        """What stands behind the spatial filter: this tokenizer itself where there is none."""
+        """What stands behind preprocessing and spatial filter: this tokenizer itself where there is neither."""
         if self.spatial is None:
-            return self
-        return replace(self, channels=self.bank_channels, electrodes=(), spatial=None)
+            return replace(self, preprocess=None) if self.preprocess else self
+        return replace(self, channels=self.bank_channels, electrodes=(), spatial=None, preprocess=None)
 
     @property
     def ready(self) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from designs.decoding_set import DecodingSet
 from designs.schema import Design, TokenizerSpec
+from models.preprocessing import preprocessed_streams
 from models.wavelets import float_tokens, octave_sums
 
 SHRINKAGE = 0.1
@@ -22,8 +23,9 @@ def fit_spatial_filter(found: DecodingSet, design: Design) -> Tensor:
     """float32 [virtual channels, channels]: looks at the streams that hold training windows, and at those alone."""
     spec = design.tokenizer
     streams = sorted(set(found.window_stream[found.windows_of("train")].tolist()))
-    samples = {i: torch.from_numpy(found.streams[i]).float() for i in streams}
-    alive = np.stack([found.streams[i].std(axis=0) > 0 for i in streams]).any(axis=0)
+    codes = preprocessed_streams(found, design)
+    samples = {i: torch.from_numpy(codes[i]).float() for i in streams}
+    alive = np.stack([codes[i].std(axis=0) > 0 for i in streams]).any(axis=0)
     references = local_references(mean_covariance(list(samples.values()), spec), torch.from_numpy(alive))
     wanted, channels = spec.bank_channels, spec.channels
     if wanted >= 2 * channels:

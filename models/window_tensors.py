@@ -8,6 +8,7 @@ from torch import Tensor
 
 from designs.decoding_set import DecodingSet
 from designs.schema import Design
+from models.preprocessing import preprocessed_streams
 from models.standardise import Standardisation
 from models.wavelets import float_tokens
 
@@ -48,7 +49,7 @@ def stream_tokens(
     spatial [virtual channels, channels]: the filter in front of the wavelets, where the design has one.
     """
     device, spec = device or torch.device("cpu"), design.tokenizer
-    streams = [torch.from_numpy(codes).float() for codes in found.streams]
+    streams = [torch.from_numpy(codes).float() for codes in preprocessed_streams(found, design)]
     if spec.ready:
         return streams
     if spec.spatial is not None and spatial is None:

@@ -12,6 +12,7 @@ import numpy as np
 from designs.decoding_set import PARTS, DecodingSet
 from designs.schema import Design
 from models.converter import calibrate
+from models.preprocessing import calibrate_preprocessing
 from models.ready_tokens import calibrate_tokens
 from models.recording import Recording, RecordingError, fit_to_design
 from models.splits import training_sessions, validation_start, with_test_sessions
@@ -40,7 +41,10 @@ def end_tokens(onset: np.ndarray, decide_s: float, design: Design) -> np.ndarray
 
 
 def history_tokens(design: Design) -> int:
-    """Tokens before a window whose samples still reach into it through the tokenizer's filters."""
+    """Tokens before a window whose samples still reach into it through the tokenizer's filters.
+
+    Not counted: the leaky average of preprocessing, which forgets exponentially, and its count of samples without a change.
+    """
     spec = design.tokenizer
     if spec.ready:
         return 0
@@ -66,6 +70,10 @@ def decoding_set(recording: Recording, design: Design, spread: int | None = None
     codes = [converter.codes(session.samples) for session in recording.sessions]
     rows_of = _rows_with_targets if design.model.regression else _rows_with_labels
     rows = [rows_of(recording, i, i in train, design, spread) for i in range(len(recording.sessions))]
+    calibrated = {}
+    if spec.preprocess:
+        steps = calibrate_preprocessing([codes[i] for i in train], spec.preprocess, spec.sample, source=recording.source)
+        calibrated = {"preprocess_shift": steps.shift, "preprocess_dead": steps.dead}
     found = DecodingSet(
         samples=np.concatenate(codes),
         stream_start=np.cumsum([0, *(len(code) for code in codes[:-1])], dtype=np.int64),
@@ -78,6 +86,7 @@ def decoding_set(recording: Recording, design: Design, spread: int | None = None
         sample_hz=np.array(recording.sample_hz),
         source=np.array(recording.source),
         window_target=np.concatenate([row.target for row in rows]) if design.model.regression else np.zeros((0, 0), np.float32),
+        **calibrated,
     )
     _check_parts(found, recording, design)
     return found

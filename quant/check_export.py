@@ -9,8 +9,7 @@ from designs.decoding_set import DecodingSet
 from quant.golden.exactness import Row, compare, trace_with_states
 from quant.golden.parameters import IntegerParameters
 from quant.golden.pool import tokenize
-from quant.golden.spatial_filter import spatial_filter
-from quant.golden.trace import Trace
+from quant.golden.trace import Trace, bank_samples
 from quant.integer_windows import CHANNELS_AT_ONCE, compared_ends, tokens_at
 from quant.quant_ind import QuantInd
 
@@ -40,8 +39,7 @@ def _stream_tokens(samples: np.ndarray, parameters: IntegerParameters) -> np.nda
     spec = parameters.design.tokenizer
     if spec.ready:
         return samples
-    if parameters.spatial_weight is not None:
-        samples = spatial_filter(samples, parameters.spatial_weight, parameters.spatial_shift, spec)
+    samples = bank_samples(samples, parameters)
     parts = []
     for first in range(0, spec.bank_channels, CHANNELS_AT_ONCE):
         shift = parameters.token_shift[first : first + CHANNELS_AT_ONCE]

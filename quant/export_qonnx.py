@@ -14,6 +14,7 @@ from onnx import ModelProto, NodeProto, numpy_helper
 
 from designs.layer_table import linear_layers
 from designs.schema import Design
+from quant.golden.parameters import PreprocessParameters
 from quant.golden.read_qonnx import spec_hash
 from quant.quant_ind import QuantInd
 
@@ -32,10 +33,14 @@ class FrontEnd:
     target_scale: np.ndarray | None = None
     target_centre: np.ndarray | None = None
     """[outputs] each, of a regressor (quant.golden.regression)."""
+    preprocess: PreprocessParameters | None = None
 
     def metadata(self) -> dict[str, str]:
         """JSON by the names that quant.golden.read_qonnx looks for."""
         found = {"token_shift": json.dumps(self.token_shift.tolist())}
+        if self.preprocess is not None:
+            found["preprocess_shift"] = json.dumps(self.preprocess.shift.tolist())
+            found["preprocess_dead"] = json.dumps(self.preprocess.dead.tolist())
         if self.spatial_weight is not None:
             found["spatial_weight"] = json.dumps(self.spatial_weight.tolist())
             found["spatial_shift"] = json.dumps([self.spatial_shift])

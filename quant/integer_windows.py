@@ -11,7 +11,9 @@ from designs.number_format import IntFormat
 from designs.schema import Design, TokenizerSpec
 from models.standardise import Standardisation, fit_standardisation
 from models.window_tensors import WindowTensors, window_tensors
+from quant.golden.parameters import PreprocessParameters
 from quant.golden.pool import pooled_magnitudes
+from quant.golden.preprocess import preprocess
 from quant.golden.requantize import saturate
 from quant.golden.spatial_filter import spatial_filter
 from quant.spatial_weights import integer_filter
@@ -36,6 +38,7 @@ class IntegerWindows:
     spatial_weight: np.ndarray | None = None
     """int64 [virtual channels, channels], where the design has a spatial filter."""
     spatial_shift: int = 0
+    preprocess: PreprocessParameters | None = None
 
 
 def integer_windows(
@@ -53,11 +56,12 @@ def integer_windows(
     if design.tokenizer.ready:
         return _ready(found, design)
     spec, weight_shift = design.tokenizer.bank, None
+    gains, streams = _preprocessed(found, design.tokenizer)
     if spatial is not None:
         training = sorted(set(found.window_stream[found.windows_of("train")].tolist()))
-        weight_shift = integer_filter(spatial, np.concatenate([found.streams[i] for i in training]), design.tokenizer)
+        weight_shift = integer_filter(spatial, np.concatenate([streams[i] for i in training]), design.tokenizer)
     pooled = []
-    for samples in found.streams:
+    for samples in streams:
         mixed = samples if weight_shift is None else spatial_filter(samples, *weight_shift, design.tokenizer)
         pooled.append(_pooled(mixed, spec))
         on_stream()
@@ -71,7 +75,17 @@ def integer_windows(
     parts = {part: window_tensors(found, tokens, part, design) for part in PARTS}
     of_test = {stream: tokens[stream].numpy().astype(np.int64) for stream in found.test_streams()}
     compared = tokens_at(of_test, compared_ends(found, design), design)
-    return IntegerWindows(token_shift, parts, compared, standardisation, *(weight_shift or (None, 0)))
+    spatial_weight, spatial_shift = weight_shift or (None, 0)
+    return IntegerWindows(token_shift, parts, compared, standardisation, spatial_weight, spatial_shift, gains)
+
+
+def _preprocessed(found: DecodingSet, spec: TokenizerSpec) -> tuple[PreprocessParameters | None, list[np.ndarray]]:
+    """The integers of the calibration and every stream int16 [samples, channels] behind them."""
+    calibrated = found.preprocessing(spec)
+    if calibrated is None:
+        return None, found.streams
+    gains = PreprocessParameters(calibrated[0], calibrated[1].astype(np.int64))
+    return gains, [preprocess(samples, gains, spec).astype(np.int16) for samples in found.streams]
 
 
 def _ready(found: DecodingSet, design: Design) -> IntegerWindows:

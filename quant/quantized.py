@@ -35,4 +35,4 @@ def float_embedding(ind: Ind) -> np.ndarray:
 def front_end(ind: Ind, windows: IntegerWindows) -> FrontEnd:
     """What the exported graph carries besides its nodes."""
     scale, centre = (ind.target_scale.numpy(), ind.target_centre.numpy()) if ind.regression else (None, None)
-    return FrontEnd(windows.token_shift, windows.spatial_weight, windows.spatial_shift, scale, centre)
+    return FrontEnd(windows.token_shift, windows.spatial_weight, windows.spatial_shift, scale, centre, windows.preprocess)

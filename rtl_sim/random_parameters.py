@@ -9,8 +9,9 @@ from designs.number_format import IntFormat
 from designs.schema import Design
 from quant.golden.linear import linear
 from quant.golden.linear_attention import key_value_state, linear_attention
-from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters
+from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters, PreprocessParameters
 from quant.golden.pool import pooled_magnitudes, tokenize
+from quant.golden.preprocess import preprocess
 from quant.golden.requantize import requantize
 from quant.golden.residual import residual
 from quant.golden.spatial_filter import spatial_filter
@@ -36,6 +37,9 @@ def random_parameters(design: Design, *, seed: int) -> IntegerParameters:
     rng = np.random.default_rng(seed)
     model, stream = design.model, design.quant.stream
     samples = random_samples(design, tokens=model.tokens + CALIBRATION_WINDOWS - 1, seed=seed)
+    gains = random_gains(design, seed=seed)
+    if gains is not None:
+        samples = preprocess(samples, gains, design.tokenizer)
     front = _random_front(design, samples, rng)
     position = rng.integers(stream.min // 8, stream.max // 8, (model.tokens, model.embed_dim), endpoint=True)
     layers: dict[str, LinearParameters] = {}
@@ -71,6 +75,7 @@ def random_parameters(design: Design, *, seed: int) -> IntegerParameters:
         readout_scale=1.0,
         spatial_weight=front.spatial_weight,
         spatial_shift=front.spatial_shift,
+        preprocess=gains,
     )
 
 
@@ -97,6 +102,15 @@ def _random_front(design: Design, samples: np.ndarray, rng: np.random.Generator)
     pooled = pooled_magnitudes(mixed, spec.bank)
     token_shift = np.array([[_shift(column, spec.token) for column in rows] for rows in pooled.transpose(1, 2, 0)])
     return RandomFront(tokenize(mixed, spec.bank, token_shift), token_shift, weight, shift)
+
+
+def random_gains(design: Design, *, seed: int) -> PreprocessParameters | None:
+    """Gains that neither vanish nor all saturate, one channel masked; None where the design does not preprocess."""
+    rng, spec = np.random.default_rng(seed), design.tokenizer
+    if spec.preprocess is None:
+        return None
+    dead = np.arange(spec.channels) == rng.integers(spec.channels)
+    return PreprocessParameters(rng.integers(-2, 2, spec.channels), dead.astype(np.int64))
 
 
 def _shift(values: np.ndarray, out: IntFormat) -> int:

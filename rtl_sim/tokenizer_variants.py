@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from designs.catalogue import CATALOGUE
-from designs.schema import SpatialSpec, TokenizerSpec
+from designs.schema import PreprocessSpec, SpatialSpec, TokenizerSpec
 
 TINY = CATALOGUE["ind_tiny"].tokenizer
 IMPLANT = CATALOGUE["ind_int4"].tokenizer
@@ -24,4 +24,11 @@ FULL_SPECS: dict[str, TokenizerSpec] = {
     "ind_int4": IMPLANT,
     "eeg_int4": CATALOGUE["eeg_int4"].tokenizer,
     "five_wavelets_64_channels": replace(IMPLANT, channels=64, wavelets=5),
+}
+PREPROCESSED: dict[str, TokenizerSpec] = {
+    "ind_tiny_preprocessed": replace(TINY, preprocess=PreprocessSpec(drift_bits=6, dead_after=24)),
+    "preprocessed_and_mixed": replace(
+        TINY, channels=9, spatial=SpatialSpec(4), preprocess=PreprocessSpec(drift_bits=6, dead_after=24)
+    ),
+    "ind_int4_preprocessed": replace(IMPLANT, preprocess=PreprocessSpec(drift_bits=8, dead_after=100)),
 }

@@ -16,10 +16,11 @@ from designs.decoding_set import DecodingSet, DecodingSetError
 from designs.ind_tiny import IND_TINY
 from designs.metric import Metric, MetricError, read_metrics, write_metrics
 from designs.number_format import INT8, UINT8, IntFormat
-from designs.schema import Design, DesignError
+from designs.schema import Design, DesignError, PreprocessSpec
 from quant.golden.exactness import ExactnessError, read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
+PREPROCESS = PreprocessSpec(drift_bits=8, dead_after=1200)
 TOKENIZER, MODEL, QUANT, HARDWARE = IND_TINY.tokenizer, IND_TINY.model, IND_TINY.quant, IND_TINY.hardware
 
 
@@ -47,6 +48,25 @@ TOKENIZER, MODEL, QUANT, HARDWARE = IND_TINY.tokenizer, IND_TINY.model, IND_TINY
         (TOKENIZER, {"sample": IntFormat(12, signed=False)}, "TokenizerSpec: sample=UINT12 must be signed"),
         (TOKENIZER, {"token": INT8}, "TokenizerSpec: token=INT8 must be unsigned, magnitudes have no sign"),
         (TOKENIZER, {"electrodes": ("C3",)}, "TokenizerSpec: 1 electrodes named for channels=4; name all of them or none"),
+        (PREPROCESS, {"dead_after": 0}, "PreprocessSpec: dead_after=0 is not a positive whole number"),
+        (PREPROCESS, {"dead_after": 65536}, "PreprocessSpec: dead_after=65536 is out of range; use 1 to 65535 samples"),
+        (PREPROCESS, {"drift_bits": 17}, "PreprocessSpec: drift_bits=17 is out of range; use 0 to 16, 0 for no average"),
+        (PREPROCESS, {"drift_bits": True}, "PreprocessSpec: drift_bits=True is out of range; use 0 to 16, 0 for no average"),
+        (PREPROCESS, {"drift_bits": -1}, "PreprocessSpec: drift_bits=-1 is out of range; use 0 to 16, 0 for no average"),
+        (
+            TOKENIZER,
+            {
+                "signal": "counts",
+                "wavelets": 1,
+                "octaves": 1,
+                "taps": 0,
+                "cycles": 0,
+                "sample_hz": 20,
+                "token_ms": 50,
+                "preprocess": PREPROCESS,
+            },
+            "TokenizerSpec: signal='counts' comes as tokens, which are not preprocessed; use preprocess=None",
+        ),
         (MODEL, {"embed_dim": -8}, "ModelSpec: embed_dim=-8 is not a positive whole number"),
         (MODEL, {"tokens": 1}, "ModelSpec: tokens=1 leaves nothing to attend to; use at least 2"),
         (MODEL, {"outputs": 1}, "ModelSpec: outputs=1 leaves nothing to decide; use at least 2"),

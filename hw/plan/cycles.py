@@ -72,16 +72,18 @@ def _embed_cycles(one: Pass, design: Design) -> int:
 
 def tokenizer_cycles(spec: TokenizerSpec) -> int:
     """Cycles per token, averaged over the tokens and rounded up: one per even sample, two per step; none where samples are
-    tokens already. A spatial filter takes its cycles per sample on top, except while the bank is at a frame's last steps.
+    tokens already. Behind preprocessing, whose reads the steps hide, two per even sample. A spatial filter takes its cycles per
+    sample on top, except while the bank is at a frame's last steps, and with preprocessing one more per sample but the first.
     """
     if spec.ready:
         return 0
     period = 1 << (spec.octaves - 1)  # after so many tokens every octave has had whole steps
     pairs = period * spec.token_pairs
     steps = sum(pairs >> octave for octave in range(spec.octaves))
-    cycles = spec.bank_channels * (pairs + 2 * steps)
+    per_even = 2 if spec.preprocess and spec.spatial is None else 1
+    cycles = spec.bank_channels * (pairs * per_even + 2 * steps)
     if spec.spatial is not None:
-        filtering = spatial_layout(spec).words(spec.channels)
+        filtering = spatial_layout(spec).words(spec.channels) + (spec.channels - 1 if spec.preprocess else 0)
         last_steps = [2 * (1 + _octaves_at(pair, spec)) - 1 for pair in range(pairs)]
         cycles += 2 * pairs * filtering - sum(min(filtering, steps) for steps in last_steps)
     return -(-cycles // period)

@@ -7,14 +7,16 @@ import numpy as np
 
 from designs.layer_table import linear_layers
 from designs.number_format import IntFormat
-from designs.schema import Design, DesignError, TokenizerSpec
+from designs.schema import GAIN_BITS, Design, DesignError, TokenizerSpec
 from hw.plan.engine import bias_format, embed_groups, engine_rows, padded_outputs, position_pack
 from hw.plan.folding import WORD_BITS_MAX, Folding, word_bits
 from hw.plan.spatial import spatial_layout, weight_rows
-from quant.golden.parameters import IntegerParameters
+from quant.golden.parameters import IntegerParameters, PreprocessParameters
 
 FRAME_START = 0xA5
 TOKEN_SHIFT_BITS = 5
+GAIN_SHIFT_BITS = 5
+"""Of preprocessing: a right shift of GAIN_BITS - shift, 0 to 2 * GAIN_BITS."""
 WORDS_MAX = 1 << 16
 """What the address of the load bus reaches."""
 
@@ -43,7 +45,8 @@ class Region:
 
 
 def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
-    """Every loadable memory in the order of the load frames: token_shift, weight and bias of each layer, position after embed.
+    """Every loadable memory in the order of the load frames: token_shift, weight and bias of each layer, position after embed;
+    last preprocess, where the design has it.
 
     Raises DesignError where a memory is too large for the load port.
     `token_shift`: address channel * octaves + octave, one 5-bit shift per wavelet of the octave, wavelet 0 in the low bits;
@@ -55,9 +58,11 @@ def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
     is (input * groups + nf) / side_by_side, the group of the lower number in the low bits; a position word holds `pack`
     tokens of one dim, address (dim * tokens + token) / pack; a readout of all tokens takes its inputs dim after dim, in each
     token after token.
+    `preprocess`: one word per channel, the right shift GAIN_BITS - shift in the low 5 bits, above them 1 where it is dead.
     """
     shapes = _tokenizer_shapes(design.tokenizer)
     shapes += _engine_shapes(design) if design.hardware.backend == "engine" else _pipeline_shapes(design, folding)
+    shapes += [("preprocess", design.tokenizer.channels, GAIN_SHIFT_BITS + 1)] if design.tokenizer.preprocess else []
     found = tuple(Region(name, index, depth, width) for index, (name, depth, width) in enumerate(shapes))
     for region in found:
         _require_loadable(design, region)
@@ -117,6 +122,8 @@ def load_words(parameters: IntegerParameters, folding: dict[str, Folding]) -> di
     design = parameters.design
     words = _tokenizer_words(parameters)
     words |= _engine_words(parameters) if design.hardware.backend == "engine" else _pipeline_words(parameters, folding)
+    if parameters.preprocess is not None:
+        words["preprocess"] = preprocess_words(parameters.preprocess)
     return {region.name: words[region.name] for region in regions(design, folding)}
 
 
@@ -128,6 +135,12 @@ def _tokenizer_words(parameters: IntegerParameters) -> dict[str, list[int]]:
     words = {"token_shift": _pack(shifts, IntFormat(TOKEN_SHIFT_BITS, signed=False))}
     if spec.spatial is not None and parameters.spatial_weight is not None:
         words["spatial_weight"] = _pack(weight_rows(parameters.spatial_weight, spec), spec.spatial.weight)
+    return words
+
+
+def preprocess_words(found: PreprocessParameters) -> list[int]:
+    """The words of the region `preprocess`."""
+    words: list[int] = (found.dead << GAIN_SHIFT_BITS | GAIN_BITS - found.shift).tolist()
     return words
 
 

@@ -1,4 +1,4 @@
-"""The whole tokenizer: spatial filter where there is one, wavelet bank, magnitude, pool, token buffer."""
+"""The whole tokenizer: preprocessing and spatial filter where there are any, wavelet bank, magnitude, pool, token buffer."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -14,6 +14,7 @@ from hw.rtl.load_port import LoadBus
 from hw.rtl.magnitude import Magnitude
 from hw.rtl.payloads import shape_of
 from hw.rtl.pool import Pool
+from hw.rtl.preprocess import Preprocess
 from hw.rtl.spatial_filter import SpatialFilter
 from hw.rtl.token_buffer import TokenBuffer
 from hw.rtl.wavelet_bank import WaveletBank
@@ -48,6 +49,8 @@ class Tokenizer(wiring.Component):
         m = Module()
         bank, words = self.spec.bank, self._words
         blocks: dict[str, wiring.Component] = {}
+        if self.spec.preprocess is not None:
+            blocks["preprocess"] = Preprocess(self.spec, self.regions["preprocess"], init=words.get("preprocess", ()))
         if self.spec.spatial is not None:
             weight = self.regions["spatial_weight"]
             blocks["spatial_filter"] = SpatialFilter(

@@ -6,7 +6,7 @@ import numpy as np
 
 from designs.layer_table import LinearLayer, linear_layers
 from designs.number_format import IntFormat
-from designs.schema import Design
+from designs.schema import GAIN_BITS, Design
 
 
 class ParameterError(ValueError):
@@ -47,6 +47,14 @@ class AttentionShifts:
 
 
 @dataclass(frozen=True)
+class PreprocessParameters:
+    """By channel: shift, the channel's gain is 2 ** shift, -GAIN_BITS to GAIN_BITS; dead, 1 where it is masked for good."""
+
+    shift: np.ndarray
+    dead: np.ndarray
+
+
+@dataclass(frozen=True)
 class IntegerParameters:
     """All integers of one trained decoder."""
 
@@ -69,6 +77,8 @@ class IntegerParameters:
     target_scale: np.ndarray = field(default_factory=lambda: np.ones(1))
     target_centre: np.ndarray = field(default_factory=lambda: np.zeros(1))
     """[outputs] or [1]: a regressor's value = readout * readout_scale * target_scale + target_centre; reports only."""
+    preprocess: PreprocessParameters | None = None
+    """Where the design preprocesses its samples."""
 
     def __post_init__(self) -> None:
         design = self.design
@@ -77,6 +87,7 @@ class IntegerParameters:
         object.__setattr__(
             self, "token_shift", _inside(f"{design.name}: token_shift", self.token_shift, shape, IntFormat(5, signed=False))
         )
+        self._check_preprocess()
         self._check_spatial()
         position = _inside(f"{design.name}: position", self.position, (model.tokens, model.embed_dim), design.quant.stream)
         object.__setattr__(self, "position", position)
@@ -92,6 +103,21 @@ class IntegerParameters:
             _shift(f"{design.name}: block{i} state", shifts.state)
             _shift(f"{design.name}: block{i} out", shifts.out)
         _shift(f"{design.name}: mean_shift", self.mean_shift)
+
+    def _check_preprocess(self) -> None:
+        spec, found, who = self.design.tokenizer, self.preprocess, f"{self.design.name}: preprocess"
+        if (spec.preprocess is None) != (found is None):
+            has, holds = ("a", "none") if spec.preprocess else ("no", "one")
+            raise ParameterError(f"{who}: the design has {has} preprocessing, the parameters hold {holds}; export it again")
+        if found is None:
+            return
+        shift = _inside(f"{who} shift", found.shift, (spec.channels,), IntFormat(63))
+        if shift.min() < -GAIN_BITS or shift.max() > GAIN_BITS:
+            raise ParameterError(
+                f"{who} shift: values from {shift.min()} to {shift.max()} are out of range; use {-GAIN_BITS} to {GAIN_BITS}"
+            )
+        dead = _inside(f"{who} dead", found.dead, (spec.channels,), IntFormat(1, signed=False))
+        object.__setattr__(self, "preprocess", PreprocessParameters(shift, dead))
 
     def _check_spatial(self) -> None:
         spec, who = self.design.tokenizer, f"{self.design.name}: spatial_weight"

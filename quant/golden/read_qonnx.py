@@ -13,15 +13,25 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from designs.layer_table import LinearLayer, linear_layers, parameters
 from designs.number_format import IntFormat
 from designs.schema import Design
-from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters, ParameterError
+from quant.golden.parameters import (
+    AttentionShifts,
+    IntegerParameters,
+    LinearParameters,
+    ParameterError,
+    PreprocessParameters,
+)
 
 GRAPH_BYTES = 4 << 20
 """Room for nodes and names beside the parameters, generously."""
 
 
 def spec_hash(design: Design) -> str:
-    """Digest of everything the integers depend on: tokenizer, model and bit widths, not the hardware."""
-    return hashlib.sha256(repr((design.tokenizer, design.model, design.quant)).encode()).hexdigest()
+    """Digest of everything the integers depend on: tokenizer, model and bit widths, not the hardware.
+
+    A design without preprocessing hashes as it did before there was any.
+    """
+    values = repr((design.tokenizer, design.model, design.quant)).replace(", preprocess=None", "")
+    return hashlib.sha256(values.encode()).hexdigest()
 
 
 def read_qonnx(path: Path, design: Design) -> IntegerParameters:
@@ -35,6 +45,7 @@ def read_qonnx(path: Path, design: Design) -> IntegerParameters:
     return IntegerParameters(
         design=design,
         token_shift=graph.table("token_shift"),
+        preprocess=_preprocess(graph) if design.tokenizer.preprocess else None,
         spatial_weight=graph.table("spatial_weight") if design.tokenizer.spatial else None,
         spatial_shift=int(graph.numbers("spatial_shift", 1, 0)[0]),
         target_scale=graph.numbers("target_scale", design.model.outputs, 1.0),
@@ -45,6 +56,10 @@ def read_qonnx(path: Path, design: Design) -> IntegerParameters:
         mean_shift=_mean_shift(graph, design),
         readout_scale=2.0 ** (graph.exponent(pooled, design.quant.stream) + _weight_exponent(graph, linear_layers(design)[-1])),
     )
+
+
+def _preprocess(graph: "_Graph") -> PreprocessParameters:
+    return PreprocessParameters(graph.table("preprocess_shift", 1), graph.table("preprocess_dead", 1))
 
 
 def _load(path: Path, design: Design) -> ModelProto:
@@ -95,11 +110,11 @@ class _Graph:
         if self.metadata.get("spec_hash") != spec_hash(design):
             raise self.refuse(f"was made from another version of designs/{design.name}.py; train {design.name} again")
 
-    def table(self, name: str) -> np.ndarray:
-        """The two-dimensional table of integers under `name` in the metadata."""
+    def table(self, name: str, dimensions: int = 2) -> np.ndarray:
+        """The table of integers under `name` in the metadata: rows of columns, or with one dimension a list."""
         try:
             found = np.array(json.loads(self.metadata[name]))
-            if found.ndim == 2 and np.issubdtype(found.dtype, np.integer):
+            if found.ndim == dimensions and np.issubdtype(found.dtype, np.integer):
                 return found
         except (KeyError, ValueError, RecursionError, OverflowError):
             pass

@@ -9,6 +9,7 @@ from quant.golden.linear_attention import linear_attention
 from quant.golden.mean_pool import mean_pool
 from quant.golden.parameters import IntegerParameters
 from quant.golden.pool import tokenize
+from quant.golden.preprocess import preprocess
 from quant.golden.residual import residual
 from quant.golden.spatial_filter import spatial_filter
 
@@ -27,14 +28,22 @@ def trace_samples(samples: np.ndarray, parameters: IntegerParameters) -> Trace:
 
 
 def tokens_of(samples: np.ndarray, parameters: IntegerParameters) -> np.ndarray:
-    """samples [samples, channels] as they enter, from reset -> tokens [tokens, features]: mixed, filtered, pooled; or, where
-    they are tokens already, themselves."""
+    """samples [samples, channels] as they enter, from reset -> tokens [tokens, features]: preprocessed, mixed, filtered,
+    pooled; or, where they are tokens already, themselves."""
     spec = parameters.design.tokenizer
     if spec.ready:
         return np.asarray(samples, np.int64)
+    return tokenize(bank_samples(samples, parameters), spec.bank, parameters.token_shift)
+
+
+def bank_samples(samples: np.ndarray, parameters: IntegerParameters) -> np.ndarray:
+    """samples [samples, channels] as they enter, from reset -> [samples, bank channels] as the wavelets see them."""
+    spec = parameters.design.tokenizer
+    if parameters.preprocess is not None:
+        samples = preprocess(samples, parameters.preprocess, spec)
     if parameters.spatial_weight is not None:
         samples = spatial_filter(samples, parameters.spatial_weight, parameters.spatial_shift, spec)
-    return tokenize(samples, spec.bank, parameters.token_shift)
+    return samples
 
 
 def trace_tokens(tokens: np.ndarray, parameters: IntegerParameters) -> Trace:

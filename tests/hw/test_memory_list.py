@@ -1,10 +1,12 @@
 """The decoder holds the memories that the plan says, and no others than its datasheets name."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from designs.catalogue import CATALOGUE
+from designs.schema import PreprocessSpec
 from hw.plan.engine import memory_map
 from hw.plan.folding import fold
 from hw.plan.memory import find_region, regions
@@ -26,6 +28,15 @@ def test_the_memories_of_the_tokenizer() -> None:
         "pool.shift": (160, 2 * 5),
         "token_buffer": (160, 2 * 8),
     }
+
+
+def test_the_memories_of_preprocessing() -> None:
+    design = CATALOGUE["ind_int4"]
+    spec = replace(design.tokenizer, preprocess=PreprocessSpec(drift_bits=8, dead_after=1200))
+    design, folding = replace(design, tokenizer=spec), fold(design)
+    built = memories_of(Tokenizer(spec, {region.name: region for region in regions(design, folding)}))
+    found = {memory.path: (memory.depth, memory.width) for memory in built if memory.path.startswith("preprocess")}
+    assert found == {"preprocess.state": (32, 20 + 12 + 11), "preprocess.gain": (32, 6)}
 
 
 @pytest.mark.parametrize("name", ["ind_tiny", "ind_int4"])

@@ -9,11 +9,11 @@ import pytest
 
 from designs.catalogue import CATALOGUE
 from designs.layer_table import linear_layer, linear_layers, parameters
-from designs.schema import Design, DesignError
+from designs.schema import Design, DesignError, PreprocessSpec
 from hw.plan.engine import bias_format, embed_groups, engine_rows, padded_outputs, position_pack
 from hw.plan.folding import Folding, fold
 from hw.plan.memory import find_region, load_frame, load_frames, load_words, regions
-from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters
+from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters, PreprocessParameters
 from rtl_sim.backends import with_backend
 
 IMPLANT = with_backend("ind_int4", "amaranth")
@@ -41,7 +41,16 @@ def random_integers(design: Design, seed: int) -> IntegerParameters:
     }
     shifts = rng.integers(0, 32, (spec.channels, spec.wavelets))
     position = draw(design.quant.stream, model.tokens, model.embed_dim)
-    return IntegerParameters(design, shifts, layers, position, (AttentionShifts(4, 5),) * model.layers, model.mean_shift, 1.0)
+    attention = (AttentionShifts(4, 5),) * model.layers
+    gains = PreprocessParameters(rng.integers(-8, 9, spec.channels), rng.integers(0, 2, spec.channels))
+    return IntegerParameters(
+        design, shifts, layers, position, attention, model.mean_shift, 1.0, preprocess=gains if spec.preprocess else None
+    )
+
+
+def preprocessed(design: Design) -> Design:
+    """The design with preprocessing in front."""
+    return replace(design, tokenizer=replace(design.tokenizer, preprocess=PreprocessSpec(drift_bits=8, dead_after=1200)))
 
 
 def signed(word: int, place: int, bits: int) -> int:
@@ -124,6 +133,26 @@ def test_words_hold_shifts(design: Design) -> None:
             octave, place = divmod(wavelet, spec.wavelets_per_octave)
             word = words["token_shift"][channel * spec.octaves + octave]
             assert word >> (5 * place) & 31 == integers.token_shift[channel, wavelet]
+
+
+@each(PIPELINES[0], ENGINES[0], ENGINES[2])
+def test_a_design_that_preprocesses_has_one_more_region(design: Design) -> None:
+    front, folding = preprocessed(design), fold(design)
+    *others, last = regions(front, folding)
+    assert tuple(others) == regions(design, folding)
+    assert (last.name, last.index, last.depth, last.width) == ("preprocess", len(others), design.tokenizer.channels, 6)
+    plain, words = load_words(random_integers(design, seed=3), folding), load_words(random_integers(front, seed=3), folding)
+    assert words | {"preprocess": None} == plain | {"preprocess": None}
+    assert load_frames(random_integers(front, seed=3), folding).startswith(
+        load_frames(random_integers(design, seed=3), folding)
+    )
+
+
+def test_words_hold_gains_as_right_shifts_and_masks() -> None:
+    design = preprocessed(ENGINES[0])
+    gains = PreprocessParameters(np.array([-8, 0, 3, 8]), np.array([0, 1, 0, 1]))
+    words = load_words(replace(random_integers(design, seed=1), preprocess=gains), {})["preprocess"]
+    assert words == [16, 8 + 32, 5, 32]
 
 
 @each(*PIPELINES)
