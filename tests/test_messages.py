@@ -101,7 +101,10 @@ def test_a_number_format_has_a_width(bits: int) -> None:
     [
         ("ind_in4", "design 'ind_in4' is unknown: did you mean ind_int4?"),
         ("eeg-int4", "design 'eeg-int4' is unknown: did you mean eeg_int4?"),
-        ("retina", "design 'retina' is unknown: the designs are ind_tiny, ind_int8, ind_int4, eeg_int4"),
+        (
+            "retina",
+            "design 'retina' is unknown: the designs are ind_tiny, ind_int8, ind_int8_64ch, ind_int4, eeg_int4, spikes_int4",
+        ),
     ],
 )
 def test_an_unknown_design_names_the_nearest(name: str, message: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from designs.layer_table import decision_format
 from designs.schema import Design
 from hw.power.gate_simulator import LANES, Counts, GateSimulator, StreamPorts
 from hw.power.netlist import Netlist
@@ -154,12 +155,13 @@ def _run_until(
 def compare_with_golden(
     design: Design, parameters: IntegerParameters, stretches: list[np.ndarray], transfers: list[np.ndarray], windows: int
 ) -> list[Row]:
-    """Rows of exactness.json for readout, decision and tlast: every transfer of every lane against the golden model.
+    """Rows of exactness.json for readout, decision (0 of a regressor) and tlast: every transfer of every lane against the
+    golden model.
 
     `windows`: how many of the lanes' windows are distinct.
     """
     shape = (len(_golden_rows(design, stretches)), design.model.outputs)
-    class_bits = (design.model.outputs - 1).bit_length()
+    class_bits = decision_format(design).bits
     found: dict[str, list[np.ndarray]] = {"readout": [], "decision": [], "tlast": []}
     expected: dict[str, list[np.ndarray]] = {"readout": [], "decision": [], "tlast": []}
     framing = np.tile(np.arange(shape[1]) == shape[1] - 1, (shape[0], 1)).astype(int)
@@ -172,6 +174,6 @@ def compare_with_golden(
         found["tlast"].append(rows >> (READOUT_BITS + class_bits) & 1)
         expected["tlast"].append(framing)
         expected["readout"].append(golden["readout"])
-        expected["decision"].append(golden["decision"].reshape(-1, 1))
+        expected["decision"].append(golden["decision"].reshape(-1, 1) if "decision" in golden else np.zeros((shape[0], 1), int))
     joined = ({name: np.concatenate(parts) for name, parts in trace.items()} for trace in (expected, found))
     return [replace(row, windows=windows) for row in compare(PAIR, *joined)]

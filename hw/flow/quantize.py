@@ -18,6 +18,8 @@ QONNX = Tool("qonnx", "the Python package qonnx", at_least="1.0", distribution="
 
 LOSS_ALLOWED = 0.02
 """Accuracy that integers may lose, besides one test window."""
+R2_LOSS_ALLOWED = 0.05
+"""R2 that a regressor's integers may lose."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,16 @@ class Quantize(Step):
 
 
 def accuracy_lost(metrics: tuple[Metric, ...], windows: int) -> tuple[str, ...]:
-    """The failure of integers that decode worse than LOSS_ALLOWED and one of `windows` below float; else nothing."""
+    """The failure of integers that decode worse than LOSS_ALLOWED and one of `windows` below float, or that lose more than
+    R2_LOSS_ALLOWED; else nothing."""
     found = {metric.name: metric.value for metric in metrics}
+    if "r2__float" in found:
+        if found["r2__float"] - found["r2__integer"] <= R2_LOSS_ALLOWED:
+            return ()
+        return (
+            f"quantize: integers reach R2 {found['r2__integer']:.3f}, the float decoder {found['r2__float']:.3f}: more than "
+            f"{R2_LOSS_ALLOWED:g} lost; give the design wider weights or another --seed",
+        )
     before, after = found["accuracy__float"], found["accuracy__integer"]
     if before - after <= LOSS_ALLOWED + 1 / windows + 1e-9:
         return ()

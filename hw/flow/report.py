@@ -61,15 +61,15 @@ def exactness_metrics(rows: dict[Kind, tuple[Row, ...]]) -> tuple[Metric, ...]:
 
 
 def _decoded(design: Design, files: Files) -> Decoded | None:
-    """The test windows and the integer decoder's decisions, in time."""
+    """The test windows and what the integer decoder made of them, in time."""
     if Kind.DECODING_SET not in files or Kind.BREVITAS_TRACE not in files:
         return None
     found = DecodingSet.load(files[Kind.DECODING_SET])
     with np.load(files[Kind.BREVITAS_TRACE], allow_pickle=False) as trace:
-        windows, decided = trace["test_window"].astype(int), trace["decision"].reshape(-1).astype(int)
+        windows, decided = trace["test_window"].astype(int), trace["test_decoded"]
     return Decoded(
-        label=found.window_label[windows],
-        decided=decided[: len(windows)],  # windows without a label come behind
+        wanted=found.window_target[windows] if found.regression else found.window_label[windows],
+        decoded=decided,
         stream=found.window_stream[windows],
         time_s=(found.window_token[windows] + 1) * design.tokenizer.token_ms / 1000,
         names=tuple(str(name) for name in found.label_names),

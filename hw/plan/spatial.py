@@ -27,12 +27,9 @@ def spatial_layout(spec: TokenizerSpec) -> SpatialLayout:
     """The fewest groups that fit the word, evenly filled; KeyError where the tokenizer has no spatial filter."""
     if spec.spatial is None:
         raise KeyError("the tokenizer has no spatial filter")
-    groups = -(-spec.spatial.virtual_channels * spec.spatial.weight.bits // WORD_BITS_MAX)
-    lanes = -(-spec.spatial.virtual_channels // groups)
-    if lanes * spec.spatial.weight.bits > WORD_BITS_MAX:
-        groups += 1
-        lanes = -(-spec.spatial.virtual_channels // groups)
-    return SpatialLayout(lanes, groups)
+    wanted = spec.spatial.virtual_channels
+    groups = -(-wanted // (WORD_BITS_MAX // spec.spatial.weight.bits))
+    return SpatialLayout(-(-wanted // groups), groups)
 
 
 def weight_rows(weight: np.ndarray, spec: TokenizerSpec) -> np.ndarray:

@@ -14,11 +14,14 @@ def cards(results: Results) -> tuple[Card, ...]:
 
 
 def _accuracy(results: Results) -> list[Card]:
-    rows = (("float", "accuracy__float"), ("QAT", "accuracy__qat"), ("integer", "accuracy__integer"))
+    rows = (("float", "float"), ("QAT", "qat"), ("integer", "integer"))
+    shares = {"accuracy": percent, "r2": lambda value: number(value, 3)}
+    titles = {"accuracy": "accuracy", "r2": "R\u00b2"}
     return [
-        Card(f"accuracy, {name}", percent(metric.value), note=metric.origin)
+        Card(f"{titles[measure]}, {name}", shown(metric.value), note=metric.origin)
+        for measure, shown in shares.items()
         for name, key in rows
-        if (metric := results.get(key)) is not None
+        if (metric := results.get(f"{measure}__{key}")) is not None
     ]
 
 

@@ -33,6 +33,8 @@ BACKENDS = {
 }
 Kinds = Mapping[str, Mapping[str, float]]
 """block -> kind (logic, registers, clock, memories, leakage) -> value."""
+COURSE_WINDOWS = 400
+"""Windows of a stretch whose values are drawn."""
 NOT_MODELLED = (
     "Placement and routing: wires are a wire-load model in the high figure and absent in the others. Open flows end at 1.25 "
     "to 1.6 times the area and up to twice the power of this estimate, by comparison with commercial sign-off.",
@@ -45,10 +47,11 @@ NOT_MODELLED = (
 
 @dataclass(frozen=True)
 class Decoded:
-    """The test windows: true and decided class [windows], the stream and time of each, names of the classes."""
+    """The test windows: true and decided class [windows], or true and decoded values [windows, outputs]; the stream and time of
+    each; names of the classes or values."""
 
-    label: np.ndarray
-    decided: np.ndarray
+    wanted: np.ndarray
+    decoded: np.ndarray
     stream: np.ndarray
     time_s: np.ndarray
     names: tuple[str, ...]
@@ -95,18 +98,35 @@ def _decoding(results: Results, decoded: Decoded | None) -> Section | None:
     found = results.matching(r"((?:accuracy|macro_f1|r2|correlation)__\w+)")
     if not found:
         return None
-    rows = tuple((name.replace("__", ", ").replace("_", " "), percent(m.value), m.origin) for name, m in found.items())
+    rows = tuple((name.replace("__", ", ").replace("_", " "), _share(name, m.value), m.origin) for name, m in found.items())
     table = Table(("measure", "value", "measured on"), rows, numeric=frozenset({1}))
-    pictures: tuple[Picture, ...] = ()
-    if decoded is not None:
-        first = decoded.stream == decoded.stream[0]
-        stretch = plots.timeline(decoded.time_s[first], decoded.label[first], decoded.decided[first], decoded.names)
-        pictures = (
-            Picture("confusion", "true against decided class", plots.confusion(decoded.label, decoded.decided, decoded.names)),
-            Picture("timeline", "a decoded stretch of the test recording", stretch),
-        )
-    text = "Decisions of the integer decoder on test windows; rows of the matrix are true classes."
-    return Section("Decoding", (text,) if pictures else (), pictures, (table,))
+    if decoded is None:
+        return Section("Decoding", (), (), (table,))
+    text, pictures = _values(decoded) if decoded.wanted.ndim == 2 else _classes(decoded)
+    return Section("Decoding", (text,), pictures, (table,))
+
+
+def _share(name: str, value: float) -> str:
+    """R2 and correlation are no percentages of anything counted."""
+    return number(value, 3) if name.startswith(("r2", "correlation")) else percent(value)
+
+
+def _classes(decoded: Decoded) -> tuple[str, tuple[Picture, ...]]:
+    first = decoded.stream == decoded.stream[0]
+    stretch = plots.timeline(decoded.time_s[first], decoded.wanted[first], decoded.decoded[first], decoded.names)
+    return "Decisions of the integer decoder on test windows; rows of the matrix are true classes.", (
+        Picture("confusion", "true against decided class", plots.confusion(decoded.wanted, decoded.decoded, decoded.names)),
+        Picture("timeline", "a decoded stretch of the test recording", stretch),
+    )
+
+
+def _values(decoded: Decoded) -> tuple[str, tuple[Picture, ...]]:
+    first = np.flatnonzero(decoded.stream == decoded.stream[0])[:COURSE_WINDOWS]
+    course = plots.course(decoded.time_s[first], decoded.wanted[first], decoded.decoded[first], decoded.names)
+    return "Values of the integer decoder on test windows, in the units of the recording's targets.", (
+        Picture("scatter", "true against decoded value", plots.scatter(decoded.wanted, decoded.decoded, decoded.names)),
+        Picture("course", "a decoded stretch of the test recording", course),
+    )
 
 
 def _exactness(rows: Sequence[Row]) -> Section | None:

@@ -92,6 +92,36 @@ def timeline(time_s: np.ndarray, label: np.ndarray, decided: np.ndarray, names: 
         return _svg(figure)
 
 
+def scatter(wanted: np.ndarray, decoded: np.ndarray, names: Sequence[str]) -> str:
+    """wanted, decoded float [windows, outputs] -> one panel per output: a point per window over the diagonal."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(min(3.2 * len(names), 16), 3.2), layout="constrained")
+        for axes, name, true, found in zip(
+            figure.subplots(1, len(names), squeeze=False)[0], names, wanted.T, decoded.T, strict=True
+        ):
+            ends = [min(true.min(), found.min()), max(true.max(), found.max())]
+            axes.plot(ends, ends, color=GRID, linewidth=1.2)
+            axes.scatter(true, found, s=5, color=GOOD, alpha=0.5, linewidth=0)
+            axes.set(xlabel="true", ylabel="decoded", title=name)
+            axes.tick_params(length=0)
+        return _svg(figure)
+
+
+def course(time_s: np.ndarray, wanted: np.ndarray, decoded: np.ndarray, names: Sequence[str]) -> str:
+    """A decoded stretch, one strip per output: what was done in grey, what was decoded in blue."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8, 0.6 + 1.5 * len(names)), layout="constrained")
+        strips = figure.subplots(len(names), 1, squeeze=False, sharex=True)[:, 0]
+        for axes, name, true, found in zip(strips, names, wanted.T, decoded.T, strict=True):
+            axes.plot(time_s, true, color=MUTED, alpha=0.45, linewidth=2.5, label="true")
+            axes.plot(time_s, found, color=GOOD, linewidth=1.2, label="decoded")
+            axes.set(ylabel=name)
+            axes.tick_params(length=0)
+        strips[-1].set(xlabel="s")
+        strips[0].legend(frameon=False, ncols=2, loc="upper right", fontsize=9)
+        return _svg(figure)
+
+
 def _svg(figure: Figure) -> str:
     text = StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})

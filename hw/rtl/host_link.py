@@ -12,6 +12,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.number_format import IntFormat
+from hw.rtl.payloads import shape_of
 
 DECISION_MARK = 0xD5
 
@@ -41,13 +42,13 @@ class SampleReceiver(wiring.Component):
     """
 
     def __init__(self, *, sample: IntFormat, channels: int):
-        if not sample.signed or sample.bits > 12:
-            raise ValueError(f"SampleReceiver: sample={sample} does not fit two link bytes; use INT12 or narrower")
+        if sample.bits > 12:
+            raise ValueError(f"SampleReceiver: sample={sample} does not fit two link bytes; use 12 bits or fewer")
         self.sample, self.channels = sample, channels
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
-                "o": Out(stream.Signature(signed(sample.bits))),
+                "o": Out(stream.Signature(shape_of(sample))),
                 "misaligned": Out(1),
             }
         )
@@ -74,7 +75,7 @@ class SampleReceiver(wiring.Component):
         with m.Elif(self.i.valid & free):
             m.d.sync += has_high.eq(0)
             with m.If(has_high):
-                m.d.sync += self.o.payload.eq(Cat(byte[:6], high)[: self.sample.bits].as_signed())
+                m.d.sync += self.o.payload.eq(Cat(byte[:6], high)[: self.sample.bits])
                 self._emit(m, channel)
             with m.Else():
                 m.d.sync += self.misaligned.eq(1)

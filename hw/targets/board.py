@@ -147,7 +147,7 @@ class Prototype(Elaboratable):
         m.submodules.receiver = receiver = UartReceiver(divisor=divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(divisor=divisor)
         tokenizer = self.design.tokenizer
-        m.submodules.samples = samples = SampleReceiver(sample=tokenizer.sample, channels=tokenizer.channels)
+        m.submodules.samples = samples = SampleReceiver(sample=tokenizer.input, channels=tokenizer.channels)
         outputs, readout = self.design.model.outputs, linear_layer(self.design, "readout").acc
         m.submodules.decisions = decisions = DecisionSender(outputs=outputs, readout=readout)
         m.submodules.ind = ind = prototype_decoder(self.design, self.parameters)

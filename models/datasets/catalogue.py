@@ -17,6 +17,7 @@ from models.datasets import bci4_2b, bci4_ecog_features, ecog_snippets, generic,
 from models.datasets.archive import open_archive
 from models.datasets.cache import cached
 from models.datasets.generated import generate
+from models.datasets.generated_counts import generate_counts
 from models.recording import Recording, RecordingError
 
 READERS: tuple[ModuleType, ...] = (generic, physionet_eegmmidb, bci4_2b, bci4_ecog_features, stevenson_spikes, ecog_snippets)
@@ -114,4 +115,11 @@ def recording_for(design: Design, path: Path | None, task: str | None, seed: int
         return read_recording(path, task)
     if task is not None:
         raise RecordingError(f"the generated recording has no task {task!r}; leave --task out, or give a --recording")
+    if design.tokenizer.signal == "counts" and design.model.regression:
+        return generate_counts(design, seed)
+    if design.tokenizer.signal != "voltage" or design.model.regression:
+        raise RecordingError(
+            f"{design.name}: no recording is generated for {design.model.task} from {design.tokenizer.signal}; "
+            f"give one with --recording"
+        )
     return generate(design, seed)

@@ -9,10 +9,12 @@ import pytest
 
 from designs.catalogue import CATALOGUE
 from designs.layer_table import linear_layer, linear_layers, parameters
-from designs.schema import Design, DesignError, PreprocessSpec
+from designs.number_format import IntFormat
+from designs.schema import Design, DesignError, PreprocessSpec, SpatialSpec
 from hw.plan.engine import bias_format, embed_groups, engine_rows, padded_outputs, position_pack
 from hw.plan.folding import Folding, fold
 from hw.plan.memory import find_region, load_frame, load_frames, load_words, regions
+from hw.plan.spatial import spatial_layout
 from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters, PreprocessParameters
 from rtl_sim.backends import with_backend
 
@@ -39,12 +41,21 @@ def random_integers(design: Design, seed: int) -> IntegerParameters:
         layer.name: LinearParameters(draw(layer.weight, layer.outputs, layer.inputs), draw(layer.bias, layer.outputs), 3)
         for layer in linear_layers(design)
     }
-    shifts = rng.integers(0, 32, (spec.channels, spec.wavelets))
+    shifts = rng.integers(0, 32, (spec.bank_channels, spec.wavelets))
+    spatial = draw(spec.spatial.weight, spec.bank_channels, spec.channels) if spec.spatial else None
     position = draw(design.quant.stream, model.tokens, model.embed_dim)
     attention = (AttentionShifts(4, 5),) * model.layers
     gains = PreprocessParameters(rng.integers(-8, 9, spec.channels), rng.integers(0, 2, spec.channels))
     return IntegerParameters(
-        design, shifts, layers, position, attention, model.mean_shift, 1.0, preprocess=gains if spec.preprocess else None
+        design,
+        shifts,
+        layers,
+        position,
+        attention,
+        model.mean_shift,
+        1.0,
+        spatial_weight=spatial,
+        preprocess=gains if spec.preprocess else None,
     )
 
 
@@ -85,6 +96,9 @@ def test_words_hold_every_weight_where_the_engine_expects_it(design: Design) -> 
                 address, at = group * layer.inputs + column, place
                 if layer.name == "embed":  # feature after feature, each for all groups, `side` groups in a word
                     address, at = (column * groups + group) // side, group % side * rows + place
+                if layer.name == "readout" and design.model.pool == "none":  # dim after dim, in each token after token
+                    token, dim = divmod(column, design.model.embed_dim)
+                    address = group * layer.inputs + dim * design.model.tokens + token
                 assert signed(words[f"{layer.name}_weight"][address], at, layer.weight.bits) == weight[row, column]
             assert signed(words[f"{layer.name}_bias"][row], 0, bias_format(design).bits) == bias[row]
 
@@ -124,7 +138,7 @@ def test_words_of_a_layer_folded_both_ways() -> None:
     assert [signed(words[1 * 4 + 3], place, 4) for place in range(8)] == [*weight[2, 12:16], *weight[3, 12:16]]
 
 
-@each(*PIPELINES, *ENGINES)
+@each(*(design for design in (*PIPELINES, *ENGINES) if not design.tokenizer.ready))
 def test_words_hold_shifts(design: Design) -> None:
     integers, spec = random_integers(design, seed=3), design.tokenizer
     words = load_words(integers, fold(design))
@@ -133,6 +147,23 @@ def test_words_hold_shifts(design: Design) -> None:
             octave, place = divmod(wavelet, spec.wavelets_per_octave)
             word = words["token_shift"][channel * spec.octaves + octave]
             assert word >> (5 * place) & 31 == integers.token_shift[channel, wavelet]
+
+
+@pytest.mark.parametrize(("virtual", "bits", "lanes", "groups"), [(4, 8, 4, 1), (9, 8, 5, 2), (24, 8, 8, 3), (17, 7, 9, 2)])
+def test_spatial_weights_lie_sample_by_sample_as_many_as_fit_a_word(virtual: int, bits: int, lanes: int, groups: int) -> None:
+    spatial = SpatialSpec(virtual, IntFormat(bits))
+    spec = replace(IMPLANT.tokenizer, channels=5, spatial=spatial)
+    weight = np.random.default_rng(1).integers(spatial.weight.min, spatial.weight.max, (virtual, 5), endpoint=True)
+    design = replace(IMPLANT, tokenizer=spec)
+    integers = replace(random_integers(design, seed=1), spatial_weight=weight)
+    assert (spatial_layout(spec).lanes, spatial_layout(spec).groups) == (lanes, groups)
+    region, words = find_region(design, fold(design), "spatial_weight"), load_words(integers, fold(design))["spatial_weight"]
+    assert (region.depth, region.width) == (5 * groups, lanes * bits) and region.width <= 64
+    for channel in range(5):
+        for row in range(lanes * groups):
+            group, lane = divmod(row, lanes)
+            expected = weight[row, channel] if row < virtual else 0
+            assert signed(words[channel * groups + group], lane, bits) == expected
 
 
 @each(PIPELINES[0], ENGINES[0], ENGINES[2])
@@ -196,7 +227,8 @@ def test_regions_are_numbered_and_hold_all_parameters_and_nothing_else(design: D
     values += sum(region.depth for region in found if region.name.endswith("_bias"))
     values += find_region(design, folding, "position").bits // design.quant.stream.bits
     assert values == parameters(design) + filled_up(design)
-    assert find_region(design, folding, "token_shift").bits == design.tokenizer.features * 5
+    shifts = sum(region.bits for region in found if region.name == "token_shift")
+    assert shifts == (0 if design.tokenizer.ready else design.tokenizer.features * 5)
 
 
 @each(PIPELINES[0], ENGINES[0])

@@ -59,5 +59,7 @@ def test_the_engine_shows_all_tokens_or_all_rows_at_once_and_a_pipeline_one_valu
     rows, tokens = engine_rows(design), design.model.tokens
     assert found["block0_key"] == found["block0_value"] == (Order.GROUPS, rows)
     assert found["window"] == found["block0_query"] == found["block0_expand"] == (Order.OUTPUTS, tokens)
-    assert found["tokens"] == found["embed"] == found["pool"] == found["readout"] == (Order.TOKENS, 1)
+    assert found["tokens"] == found["embed"] == found["readout"] == (Order.TOKENS, 1)
+    assert found.get("pool") == ((Order.TOKENS, 1) if design.model.pool == "mean" else None)
+    assert ("decision" in found) == (design.model.task == "classification")
     assert {(tap.order, tap.lanes) for tap in taps(with_backend(name, "amaranth"))} == {(Order.TOKENS, 1)}

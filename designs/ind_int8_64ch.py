@@ -1,0 +1,25 @@
+"""The other variant for 320 features per token: 64 channels of a denser array, one wavelet per octave."""
+
+from designs.number_format import INT8, UINT8, IntFormat
+from designs.schema import Design, HardwareSpec, ModelSpec, QuantSpec, TokenizerSpec
+
+IND_INT8_64CH = Design(
+    name="ind_int8_64ch",
+    tokenizer=TokenizerSpec(
+        channels=64,
+        sample_hz=600,
+        wavelets=5,
+        octaves=5,
+        taps=20,
+        cycles=5.0,
+        token_ms=100,
+        sample=IntFormat(12),
+        kernel_bits=8,
+        fraction_bits=4,
+        token=UINT8,
+        electrodes=(),
+    ),
+    model=ModelSpec(tokens=10, embed_dim=32, layers=2, hidden_dim=64, outputs=4, normaliser="none"),
+    quant=QuantSpec(weight=INT8, activation=INT8, stream=INT8),
+    hardware=HardwareSpec(target="ihp_sg13g2", clock_khz=400, stage_cycles=2600, latency_budget_ms=50.0, backend="engine"),
+)
