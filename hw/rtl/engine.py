@@ -209,7 +209,7 @@ class Engine(wiring.Component):
         multiplied, half = Signal(), Signal()  # in halves of the state: the lower one first
         is_split = now.attends if state_halves(self.design) == 2 else Const(0)
         embedding = self.embed_weights.o
-        fetched, first, lanes = Signal(), Signal(), Signal(self._tokens)
+        fetched, first, lanes, can_embed = Signal(), Signal(), Signal(self._tokens), Signal()
         takes_bias = array.step & array.first & now.has_bias
         ready = (from_memory | Mux(now.embeds, embedding.valid, weights.valid)) & (
             ~first | ~now.has_bias | (biases.valid & ~takes_bias)
@@ -220,8 +220,9 @@ class Engine(wiring.Component):
             # a sum is there two cycles after its last operands; what reads a word before it writes need not wait for that
             self._settled.eq(Mux(now.residual, self._moved, array.step & ~has_operands)),
             self._issue.eq(self._runs & (~has_operands | self._moved)),
-            self._embed_step.eq(self._embedding & self.i.valid & ready),
-            self.i.ready.eq(self._embed_step & self._feature_done),
+            can_embed.eq(self._embedding & ready),
+            self._embed_step.eq(can_embed & self.i.valid),
+            self.i.ready.eq(can_embed & self._feature_done),
             fetched.eq(multiplied | self._embed_step),
             first.eq(Mux(now.embeds, self._step == 0, is_first & ~half)),
             lanes.eq(Mux(now.embeds, Mux(self._stride == 1, 1, (1 << self._kinds) - 1) << self._group, self._lanes())),

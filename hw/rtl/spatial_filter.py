@@ -45,10 +45,11 @@ class SpatialFilter(wiring.Component):
         sums = [Signal(row, name=f"sums_{group}", reset_less=True) for group in range(groups)]
         group, channel, place, draining = Signal(range(groups)), Signal(range(channels)), Signal(range(self._virtual)), Signal()
         step, last_group, last_channel = Signal(), group == groups - 1, channel == channels - 1
+        can_step = weights.o.valid & ~draining
         m.d.comb += [
-            step.eq(self.i.valid & weights.o.valid & ~draining),
+            step.eq(self.i.valid & can_step),
             weights.o.ready.eq(step),
-            self.i.ready.eq(step & last_group),
+            self.i.ready.eq(can_step & last_group),
         ]
         with m.If(step):
             m.d.sync += group.eq(Mux(last_group, 0, group + 1))

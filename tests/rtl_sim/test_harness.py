@@ -139,3 +139,8 @@ def test_a_tap_that_does_not_exist_is_named(correct) -> None:
     unknown = replace(top, taps=(*TAPS, replace(TAPS[0], stream=replace(TAPS[0].stream, name="nowhere"))))
     with pytest.raises(VerilatorError, match="tap_nowhere"):
         run(unknown, folder / "unknown", streams(5))
+
+
+def test_a_ready_that_waits_for_valid_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="an output follows an input within a cycle"):
+        run(toy_top(tmp_path, follows=True), tmp_path, streams(30), stall="half")

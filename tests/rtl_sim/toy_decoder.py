@@ -28,10 +28,11 @@ class ToyDecoder(wiring.Component):
 
     The load port takes frames of two bytes: equal ones load, others are an error. Until then no samples are taken.
     fault: from the 20th token on the sum is one too large. lane_fault: output 3 of row 1 of every pair has its sign turned.
+    follows: ready waits for valid within the cycle.
     """
 
-    def __init__(self, *, preloaded: bool = True, fault: bool = False, lane_fault: bool = False):
-        self._preloaded, self._fault, self._lane_fault = preloaded, fault, lane_fault
+    def __init__(self, *, preloaded: bool = True, fault: bool = False, lane_fault: bool = False, follows: bool = False):
+        self._preloaded, self._fault, self._lane_fault, self._follows = preloaded, fault, lane_fault, follows
         super().__init__(
             {
                 "s_axis_tdata": In(16), "s_axis_tvalid": In(1), "s_axis_tready": Out(1),
@@ -49,7 +50,7 @@ class ToyDecoder(wiring.Component):
         after, readout = Signal(signed(20)), Signal(signed(22))
         wrong = (tokens >= 20) & int(self._fault)
         m.d.comb += after.eq(total + self.s_axis_tdata.as_signed() + (wrong & last_sample))
-        m.d.comb += self.s_axis_tready.eq(self.loaded & ~(last_sample & busy))
+        m.d.comb += self.s_axis_tready.eq(self.loaded & ~(last_sample & busy) & (self.s_axis_tvalid | (not self._follows)))
         with m.If(self.s_axis_tvalid & self.s_axis_tready):
             m.d.sync += [in_token.eq(Mux(last_sample, 0, in_token + 1)), total.eq(Mux(last_sample, 0, after))]
             with m.If(last_sample):
