@@ -6,7 +6,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from designs.number_format import INT12, IntFormat
+from designs.number_format import INT12, UINT8, IntFormat
 from hw.rtl.host_link import DecisionSender, SampleReceiver, decode_decisions, encode_samples
 from hw.rtl.uart import UartReceiver, UartTransmitter
 
@@ -21,12 +21,12 @@ def run(module, *processes):
     sim.run()
 
 
-def samples_after(sent: bytes, expected: int) -> tuple[list[int], int]:
+def samples_after(sent: bytes, expected: int, sample: IntFormat = INT12) -> tuple[list[int], int]:
     """Send bytes over a real serial line; collect `expected` samples and the misaligned flag."""
     m = Module()
     m.submodules.transmitter = transmitter = UartTransmitter(divisor=DIVISOR)
     m.submodules.receiver = receiver = UartReceiver(divisor=DIVISOR)
-    m.submodules.samples = samples = SampleReceiver(sample=INT12, channels=CHANNELS)
+    m.submodules.samples = samples = SampleReceiver(sample=sample, channels=CHANNELS)
     m.d.comb += receiver.rx.eq(transmitter.tx)
     wiring.connect(m, receiver.o, samples.i)
     found: list[int] = []
@@ -55,6 +55,11 @@ FRAMES = np.array([[-2048, 2047, -1], [5, 0, 1234], [-77, 8, 9]])
 
 def test_samples_arrive_as_sent():
     assert samples_after(encode_samples(FRAMES), FRAMES.size) == (FRAMES.ravel().tolist(), 0)
+
+
+def test_counts_have_no_sign():
+    counts = np.array([[255, 128, 0], [1, 127, 200]])
+    assert samples_after(encode_samples(counts), counts.size, UINT8) == (counts.ravel().tolist(), 0)
 
 
 @pytest.mark.parametrize("lost", range(6, 12))

@@ -8,6 +8,7 @@ from hw.flow.netlist_run import READOUT_BITS, SPARE_TOKENS, NetlistRunError, cho
 from hw.power.gate_simulator import LANES
 from quant.golden.trace import trace_samples
 from rtl_sim.random_parameters import random_parameters, random_samples
+from rtl_sim.small_designs import SMALL
 
 LENGTH, CHANNELS = IND_TINY.tokenizer.token_samples, IND_TINY.tokenizer.channels
 NEEDED = IND_TINY.model.tokens + 3 + SPARE_TOKENS
@@ -41,6 +42,16 @@ def test_windows_that_come_twice_count_once() -> None:
 def test_too_little_material_is_refused() -> None:
     with pytest.raises(NetlistRunError, match=f"the test streams have {NEEDED - 1} tokens, gate-level activity needs {NEEDED}"):
         choose_stretches(IND_TINY, streams(NEEDED - 1), decisions=3)
+
+
+def test_a_regressor_shows_no_class() -> None:
+    design = SMALL["mean_value"]
+    parameters = random_parameters(design, seed=5)
+    stretch = random_samples(design, tokens=design.model.tokens + 2, seed=3).astype(np.int64)
+    rows = trace_samples(stretch, parameters)["readout"] & ((1 << READOUT_BITS) - 1) | 1 << READOUT_BITS + 1
+    assert [row.mismatches for row in compare_with_golden(design, parameters, [stretch], [rows.reshape(-1)], 3)] == [0, 0, 0]
+    rows[1] |= 1 << READOUT_BITS
+    assert [row.mismatches for row in compare_with_golden(design, parameters, [stretch], [rows.reshape(-1)], 3)] == [0, 1, 0]
 
 
 @pytest.mark.parametrize("wrong", ["", "readout", "decision", "tlast"])

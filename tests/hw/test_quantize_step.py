@@ -22,6 +22,17 @@ def test_one_window_more_is_a_failure_in_one_line():
     assert accuracy_lost(measured(0.9, 0.85), 20) == () and accuracy_lost(measured(0.9, 0.8), 20) != ()
 
 
+def test_a_regressor_may_lose_a_twentieth_of_r2():
+    def found(after: float) -> tuple[Metric, ...]:
+        return tuple(
+            Metric(f"r2__{name}", value, "share", "higher", "test") for name, value in (("float", 0.8), ("integer", after))
+        )
+
+    assert accuracy_lost(found(0.751), 100) == () and accuracy_lost(found(0.9), 100) == ()
+    (line,) = accuracy_lost(found(0.749), 100)
+    assert line.startswith("quantize: integers reach R2 0.749, the float decoder 0.800: more than 0.05 lost; give the design")
+
+
 def test_the_build_seeds_quantization_as_training():
     steps = silicon_flow(Train(None, None, 7))
     assert next(step for step in steps if isinstance(step, Quantize)).seed == 7

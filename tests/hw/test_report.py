@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from designs.ind_tiny import IND_TINY
@@ -13,7 +14,7 @@ from hw.flow.exact import require_exact
 from hw.flow.report import exactness_metrics
 from hw.flow.step import CheckFailed
 from hw.report.compare import compare, of_steps
-from hw.report.content import page
+from hw.report.content import Decoded, page
 from hw.report.results import Results
 from hw.report.table import Table, number
 from quant.golden.exactness import Mismatch, Row, read_rows, write_rows
@@ -154,3 +155,25 @@ def test_a_page_needs_nothing_from_outside_and_leaves_out_what_is_not_made() -> 
     assert "What is not modelled" not in html
     assert not re.search(r'(?:src|href)="(?!data:)', html)
     assert "LUTs" in html
+
+
+def decoded(kind: str) -> Decoded:
+    rng = np.random.default_rng(0)
+    wanted = rng.normal(0, 1, (90, 2)) if kind == "values" else rng.integers(0, 2, 90)
+    found = wanted + rng.normal(0, 0.1, wanted.shape) if kind == "values" else 1 - wanted
+    return Decoded(wanted, found, np.zeros(90, int), np.arange(90) / 20, ("velocity x", "velocity y"))
+
+
+def test_a_regressors_page_shows_courses_and_r2_and_no_classes() -> None:
+    results = Results((metric("r2__integer", 0.9456, "higher"), metric("correlation__integer", 0.97, "higher")))
+    whole = page(IND_TINY, results, (), decoded("values"))
+    assert [picture.name for section in whole.sections for picture in section.pictures] == ["scatter", "course"]
+    text = whole.html()
+    assert "R\u00b2, integer" in text and "0.946" in text
+    assert "confusion" not in text and "94.6" not in text
+
+
+def test_a_classifiers_page_shows_who_is_taken_for_whom() -> None:
+    whole = page(IND_TINY, Results((metric("accuracy__integer", 0.9, "higher"),)), (), decoded("classes"))
+    assert [picture.name for section in whole.sections for picture in section.pictures] == ["confusion", "timeline"]
+    assert "accuracy, integer" in whole.html() and "90.0" in whole.html()
