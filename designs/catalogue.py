@@ -3,6 +3,7 @@
 from difflib import get_close_matches
 
 from designs.eeg_int4 import EEG_INT4
+from designs.eeg_mixed_int4 import EEG_MIXED_INT4
 from designs.ind_int4 import IND_INT4
 from designs.ind_int8 import IND_INT8
 from designs.ind_int8_64ch import IND_INT8_64CH
@@ -11,7 +12,7 @@ from designs.schema import Design, DesignError
 from designs.spikes_int4 import SPIKES_INT4
 
 CATALOGUE: dict[str, Design] = {
-    design.name: design for design in (IND_TINY, IND_INT8, IND_INT8_64CH, IND_INT4, EEG_INT4, SPIKES_INT4)
+    design.name: design for design in (IND_TINY, IND_INT8, IND_INT8_64CH, IND_INT4, EEG_INT4, EEG_MIXED_INT4, SPIKES_INT4)
 }
 
 

@@ -103,7 +103,8 @@ def test_a_number_format_has_a_width(bits: int) -> None:
         ("eeg-int4", "design 'eeg-int4' is unknown: did you mean eeg_int4?"),
         (
             "retina",
-            "design 'retina' is unknown: the designs are ind_tiny, ind_int8, ind_int8_64ch, ind_int4, eeg_int4, spikes_int4",
+            "design 'retina' is unknown: the designs are ind_tiny, ind_int8, ind_int8_64ch, ind_int4, eeg_int4, "
+            "eeg_mixed_int4, spikes_int4",
         ),
     ],
 )
