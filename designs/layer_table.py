@@ -126,6 +126,17 @@ def attention_sum(design: Design) -> IntFormat:
     return product_sum(design.quant.activation.unsigned(), design.quant.stream, design.model.embed_dim)
 
 
+def key_sum(design: Design) -> IntFormat:
+    """Format of the sum of a window's keys, the second running sum of a normalised attention."""
+    return IntFormat((design.model.tokens * design.quant.activation.unsigned().max).bit_length(), signed=False)
+
+
+def attention_weight(design: Design) -> IntFormat:
+    """Format of what a normalised attention divides by: sum over embed_dim of query * sum of keys."""
+    largest = design.model.embed_dim * design.model.tokens * design.quant.activation.unsigned().max ** 2
+    return IntFormat(largest.bit_length(), signed=False)
+
+
 def token_sum(design: Design) -> IntFormat:
     """Format of the sum of a window's tokens, before the mean's requantization."""
     stream, tokens = design.quant.stream, design.model.tokens

@@ -9,6 +9,7 @@ from designs.layer_table import LinearLayer, linear_layers
 from designs.number_format import IntFormat
 from designs.schema import Design
 from models.ind import Ind
+from models.linear_attention import divisor
 from quant.quant_ind import QuantInd
 from quant.quantizers import range_log2, scale_log2, set_scale_log2
 
@@ -80,7 +81,7 @@ def float_boundaries(model: QuantInd, tokens: Tensor) -> dict[str, Tensor]:
         key = found[block + "key"] = linear(block + "key", current).relu()
         value = found[block + "value"] = linear(block + "value", current)
         state = found[block + "state"] = key.transpose(1, 2) @ value * model.mean_scale
-        attention = found[block + "attention"] = query @ state
+        attention = found[block + "attention"] = query @ state / divisor(query, key, model.design.model)
         found[block + "project"] = linear(block + "project", attention)
         attended = found[block + "attended"] = current + found[block + "project"]
         hidden = found[block + "expand"] = linear(block + "expand", attended).relu()
@@ -102,7 +103,8 @@ def linear_input(layer: LinearLayer) -> str:
 
 
 def shifts(model: QuantInd) -> dict[str, int]:
-    """The right shift of every requantization, by the boundary behind it."""
+    """The right shift of every requantization, by the boundary behind it; for a normalised attention, whose quotients need no
+    requantization, the left shift of the numerators."""
     exponent, halved = model.exponent, model.design.model.mean_shift
     found = {}
     for layer in linear_layers(model.design)[:-1]:
@@ -111,17 +113,25 @@ def shifts(model: QuantInd) -> dict[str, int]:
     for i in range(model.design.model.layers):
         block = f"block{i}_"
         found[block + "state"] = exponent(block + "state") - exponent(block + "key") - exponent(block + "value") + halved
-        found[block + "attention"] = exponent(block + "attention") - exponent(block + "query") - exponent(block + "state")
+        if model.design.model.normaliser == "none":
+            found[block + "attention"] = exponent(block + "attention") - exponent(block + "query") - exponent(block + "state")
+        else:
+            found[block + "attention"] = (
+                exponent(block + "state") - exponent(block + "key") - exponent(block + "attention") + halved
+            )
     if model.design.model.pool == "mean":
         found["pool"] = exponent("pool") - exponent("window") + halved
     return found
 
 
 def keep_shifts_in_range(model: QuantInd) -> None:
-    """Where a shift would be negative, widen the boundary's range, or narrow the weight's where the boundary is shared."""
+    """Where a shift would be negative, widen the boundary's range, or narrow the weight's where the boundary is shared. The
+    numerators of a normalised attention are too fine there: the state's range is widened."""
+    normalised = model.design.model.normaliser != "none"
     while missing := next(((name, -shift) for name, shift in shifts(model).items() if shift < 0), None):
         name, octaves = missing
-        module, _ = model.quantizer(name)
+        coarser = f"{name.removesuffix('attention')}state" if normalised and name.endswith("_attention") else name
+        module, _ = model.quantizer(coarser)
         with torch.no_grad():
             if module is model.stream:
                 range_log2(model.layer(name)).sub_(octaves)

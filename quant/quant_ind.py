@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from designs.layer_table import linear_layer
 from designs.number_format import IntFormat
-from designs.schema import Design, DesignError
+from designs.schema import Design
+from quant.quant_normaliser import QuantNormaliser
 from quant.quantizers import flattened, integers_as_input, quant_activation, quant_linear, scale_log2, to_integers
 
 Boundaries = dict[str, IntQuantTensor]
@@ -15,7 +16,7 @@ SHIFT_MAX = 31
 
 
 class QuantAttention(nn.Module):
-    """Single-head linear attention without division; twin of quant.golden.linear_attention."""
+    """Single-head linear attention; twin of quant.golden.linear_attention."""
 
     def __init__(self, design: Design, block: str):
         super().__init__()
@@ -26,6 +27,8 @@ class QuantAttention(nn.Module):
         self.query_out, self.key_out = quant_activation(unsigned), quant_activation(unsigned)
         self.value_out = quant_activation(design.quant.activation)
         self.state_out, self.attention_out = (quant_activation(design.quant.stream) for _ in range(2))
+        self.unsigned, self.stream = unsigned, design.quant.stream
+        self.normaliser = None if design.model.normaliser == "none" else QuantNormaliser(design)
 
     def forward(self, tokens: IntQuantTensor, found: Boundaries) -> Tensor:
         """tokens [batch, tokens, embed_dim] -> accumulator of `project`, same shape; boundaries are added to `found`."""
@@ -33,9 +36,15 @@ class QuantAttention(nn.Module):
         key = found[f"{self.block}_key"] = self.key_out(self.key(tokens))
         value = found[f"{self.block}_value"] = self.value_out(self.value(tokens))
         state = self.state_out(key.value.transpose(1, 2) @ value.value * self.scale)
-        attention = self.attention_out(query.value @ state.value)
+        attention = self.attention_out(self._attended(query.value, key.value, state.value))
         found[f"{self.block}_state"], found[f"{self.block}_attention"] = state, attention
         return self.project(attention)
+
+    def _attended(self, query: Tensor, key: Tensor, state: Tensor) -> Tensor:
+        if self.normaliser is None:
+            return query @ state
+        unit = scale_log2(self.query_out, self.unsigned) + scale_log2(self.key_out, self.unsigned)
+        return self.normaliser(query, key, state, 2.0**unit, 2.0 ** scale_log2(self.attention_out, self.stream))
 
 
 class QuantBlock(nn.Module):
@@ -64,11 +73,6 @@ class QuantInd(nn.Module):
 
     def __init__(self, design: Design):
         super().__init__()
-        if design.model.normaliser != "none":
-            raise DesignError(
-                f"{design.name}: normaliser={design.model.normaliser!r} has no integer form; "
-                f"use 'none' in designs/{design.name}.py"
-            )
         self.design = design
         self.stream = quant_activation(design.quant.stream)
         self.embed = quant_linear(linear_layer(design, "embed"))

@@ -104,6 +104,11 @@ def measure(rows: list[Row], origin: str, wall_s: float) -> list[Metric]:
 def run(design: Design, qonnx: Path, trace: Path, out: Path, windows: int | None, console: Console) -> list[Row]:
     """Everything the command does; returns the rows."""
     begin = time.monotonic()
+    if design.model.normaliser != "none":
+        raise DesignError(
+            f"{design.name}: model.normaliser={design.model.normaliser!r} divides, which FINN's graph of integers cannot; "
+            f"stop at the golden model"
+        )
     parameters = read_qonnx(qonnx, design)
     beyond = layers_beyond_float32(parameters)
     if beyond:

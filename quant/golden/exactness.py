@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from designs.layer_table import linear_layers
+from designs.layer_table import attention_sum, attention_weight, key_value_sum, linear_layers
+from designs.number_format import IntFormat
+from designs.schema import Design
 from quant.golden.linear_attention import key_value_state
 from quant.golden.parameters import IntegerParameters
 from quant.golden.trace import Trace, trace_tokens
 
-EXACT_IN_FLOAT32 = 1 << 24
+EXACT_IN_FLOAT32, EXACT_IN_FLOAT64 = 1 << 24, 1 << 53
 
 
 class ExactnessError(ValueError):
@@ -122,12 +124,37 @@ def _row(entry: dict) -> Row:
 
 
 def layers_beyond_float32(parameters: IntegerParameters) -> list[str]:
-    """Layers whose sums could leave what 32-bit floats hold exactly, by bounds: Brevitas and FINN compute in those."""
-    found = []
-    for layer in linear_layers(parameters.design):
+    """Layers whose sums could leave what 32-bit floats hold exactly, by bounds: Brevitas and FINN compute in those.
+
+    The quotients of a normalised attention are computed in 64-bit floats, from sums that those hold: `division_beyond_float64`.
+    """
+    design, found = parameters.design, []
+    for layer in linear_layers(design):
         values = parameters.linear[layer.name]
         largest_input = max(-layer.input.min, layer.input.max)
         reach = np.abs(values.weight).sum(axis=1) * largest_input + np.abs(values.bias)
         if reach.max() >= EXACT_IN_FLOAT32:
             found.append(layer.name)
+    for name, fmt in {"state": key_value_sum(design), "attention": attention_sum(design)}.items():
+        in_float32 = name == "state" or design.model.normaliser == "none"
+        if in_float32 and _reach(fmt) >= EXACT_IN_FLOAT32:
+            found += [f"block{i}_{name}" for i in range(design.model.layers)]
     return found
+
+
+def division_beyond_float64(design: Design) -> bool:
+    """Whether floor(a / b + 1/2) in 64-bit floats may differ from the half-up quotient of integers, saturated to the stream.
+
+    Proof that it cannot, for integers a and b >= 1 that the floats hold exactly (a is an `attention_sum` times a power of two, b
+    at most the power of two above `attention_weight`). Let u = 2**-53, x = a / b, m one more than the largest magnitude of an
+    output. Float division is monotonic and m is a float, so where |x| > m both saturate. Elsewhere, if x is a tie, a half-odd
+    number, both steps are exact. If not, x is at least 1 / (2b) away from every tie. Division errs by m * u at most and the
+    addition by (m + 1) * u, so the float sum stays between the same two integers as long as (2m + 1) * u < 1 / (2b).
+    """
+    most = _reach(design.quant.stream) + 1
+    divisor = 1 << attention_weight(design).bits
+    return _reach(attention_sum(design)) >= EXACT_IN_FLOAT64 or 2 * divisor * (2 * most + 1) >= EXACT_IN_FLOAT64
+
+
+def _reach(fmt: IntFormat) -> int:
+    return max(-fmt.min, fmt.max)

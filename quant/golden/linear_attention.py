@@ -1,8 +1,9 @@
-"""ReLU linear attention without division (docs/blocks/linear_attention.md)."""
+"""ReLU linear attention (docs/blocks/linear_attention.md)."""
 
 import numpy as np
 
 from designs.schema import Design
+from quant.golden.normaliser import attention_weight, normalised
 from quant.golden.parameters import AttentionShifts
 from quant.golden.requantize import requantize
 
@@ -20,4 +21,6 @@ def linear_attention(
     query and key are already non-negative (their layers end in a ReLU); every token sees the whole window.
     """
     state = key_value_state(key, value, shifts, design)
-    return requantize(query @ state, shifts.out, design.quant.stream)
+    if design.model.normaliser == "none":
+        return requantize(query @ state, shifts.out, design.quant.stream)
+    return normalised(query @ state, attention_weight(query, key), shifts.numerator, design)

@@ -4,9 +4,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from designs.layer_table import LinearLayer, linear_layers
+from designs.layer_table import LinearLayer, attention_sum, linear_layers
 from designs.number_format import IntFormat
 from designs.schema import GAIN_BITS, Design
+from quant.golden.normaliser import numerator_bits
+
+INTEGER_BITS = 64
+"""The golden model's integers."""
 
 
 class ParameterError(ValueError):
@@ -40,10 +44,25 @@ class LinearParameters:
 
 @dataclass(frozen=True)
 class AttentionShifts:
-    """state: key-value sum -> KV state; out: query times state -> attention output."""
+    """state: key-value sum -> KV state; out: query times state -> attention output.
+
+    numerator: of a normalised attention, which has no shift `out`: left shift of query times state in front of the division.
+    """
 
     state: int
     out: int
+    numerator: int = 0
+
+
+def _check_attention(who: str, shifts: AttentionShifts, design: Design) -> None:
+    unused, normaliser = ("numerator" if design.model.normaliser == "none" else "out"), design.model.normaliser
+    for name in ("state", "out", "numerator"):
+        _shift(f"{who} {name}", getattr(shifts, name))
+    if getattr(shifts, unused):
+        raise ParameterError(f"{who} {unused}: shift={getattr(shifts, unused)} where normaliser={normaliser!r} has none; use 0")
+    bits = numerator_bits(attention_sum(design), shifts.numerator)
+    if bits > INTEGER_BITS:
+        raise ParameterError(f"{who} numerator: shift={shifts.numerator} needs {bits} bits, more than {INTEGER_BITS}")
 
 
 @dataclass(frozen=True)
@@ -100,8 +119,7 @@ class IntegerParameters:
         if len(self.attention) != model.layers:
             raise ParameterError(f"{design.name}: {len(self.attention)} attention layers where the design has {model.layers}")
         for i, shifts in enumerate(self.attention):
-            _shift(f"{design.name}: block{i} state", shifts.state)
-            _shift(f"{design.name}: block{i} out", shifts.out)
+            _check_attention(f"{design.name}: block{i}", shifts, design)
         _shift(f"{design.name}: mean_shift", self.mean_shift)
 
     def _check_preprocess(self) -> None:

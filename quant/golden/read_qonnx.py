@@ -20,9 +20,11 @@ from quant.golden.parameters import (
     ParameterError,
     PreprocessParameters,
 )
+from quant.golden.read_normaliser import numerator_shift
 
 GRAPH_BYTES = 4 << 20
 """Room for nodes and names beside the parameters, generously."""
+FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
 
 
 def spec_hash(design: Design) -> str:
@@ -142,7 +144,7 @@ class _Graph:
     def array(self, tensor: str) -> np.ndarray:
         """Float64 values of the initializer called `tensor`."""
         found = self.initializers.get(tensor)
-        if found is None or found.data_location == TensorProto.EXTERNAL or found.data_type != TensorProto.FLOAT:
+        if found is None or found.data_location == TensorProto.EXTERNAL or found.data_type not in FLOATS:
             raise self.refuse(f"{tensor[:80]} is not stored in the file as float values; export it again")
         try:
             values = numpy_helper.to_array(found).astype(np.float64)
@@ -259,15 +261,15 @@ def _attention(graph: _Graph, block: str, design: Design) -> AttentionShifts:
     outer = graph.producer(product, "MatMul")
     graph.sources(graph.producer(outer.input[0], "Transpose"), block + "key")
     graph.sources(outer, outer.input[0], block + "value")
-    graph.sources(graph.producer(attention.input[0], "MatMul"), block + "query", block + "state")
     state_exponent = graph.exponent(block + "state", stream)
     sum_exponent = graph.exponent(block + "key", activation.unsigned()) + graph.exponent(block + "value", activation)
-    out_exponent = graph.exponent(block + "attention", stream)
+    state_shift = _shift(graph, block + "state", state_exponent - sum_exponent - factor)
+    if design.model.normaliser != "none":
+        return AttentionShifts(state_shift, 0, _shift(graph, block + "attention", numerator_shift(graph, block, design)))
+    graph.sources(graph.producer(attention.input[0], "MatMul"), block + "query", block + "state")
+    product_exponent = state_exponent + graph.exponent(block + "query", activation.unsigned())
     return AttentionShifts(
-        state=_shift(graph, block + "state", state_exponent - sum_exponent - factor),
-        out=_shift(
-            graph, block + "attention", out_exponent - state_exponent - graph.exponent(block + "query", activation.unsigned())
-        ),
+        state_shift, _shift(graph, block + "attention", graph.exponent(block + "attention", stream) - product_exponent)
     )
 
 

@@ -10,7 +10,7 @@ def saturate(values: np.ndarray, out: IntFormat) -> np.ndarray:
     return np.clip(values, out.min, out.max)
 
 
-def round_shift(acc: np.ndarray, shift: int) -> np.ndarray:
+def round_shift(acc: np.ndarray, shift: int | np.ndarray) -> np.ndarray:
     """acc * 2 ** -shift, int64 of any shape, ties rounded up (towards plus infinity); shift 0 changes nothing."""
     return (acc + ((1 << shift) >> 1)) >> shift
 

@@ -16,6 +16,7 @@ from hw.rtl.emit import TOP, component_rtlil, emit, emit_component
 from hw.rtl.identifiers import plain_identifiers
 from hw.rtl.ind import Ind
 from hw.rtl.requantize import Requantize
+from quant.golden.parameters import AttentionShifts
 from rtl_sim.random_parameters import random_parameters
 from rtl_sim.verilator import verilator_environment
 
@@ -60,7 +61,7 @@ def test_parameters_of_another_design_are_refused() -> None:
 def test_what_has_no_hardware_is_refused() -> None:
     design = replace(IND_TINY, model=replace(IND_TINY.model, normaliser="divide"))
     with pytest.raises(DesignError) as refused:
-        Ind(design, replace(random_parameters(IND_TINY, seed=1), design=design))
+        Ind(design, replace(random_parameters(IND_TINY, seed=1), design=design, attention=(AttentionShifts(1, 0, 6),)))
     assert str(refused.value) == (
         "ind_tiny: model.normaliser='divide' has no hardware yet; leave it out, or stop at the golden model"
     )

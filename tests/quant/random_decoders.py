@@ -18,6 +18,14 @@ DESIGNS = {
     "int8": replace(TINY, name="tiny_int8", quant=QuantSpec(INT8, INT8, INT8)),
     "int2": replace(TINY, name="tiny_int2", quant=QuantSpec(IntFormat(2), IntFormat(2), IntFormat(6))),
     "two_layers": replace(TINY, name="tiny_two_layers", model=replace(TINY.model, layers=2, outputs=3)),
+    "shift": replace(TINY, name="tiny_shift", model=replace(TINY.model, layers=2, normaliser="shift")),
+    "shift_int8": replace(
+        TINY, name="tiny_shift_int8", model=replace(TINY.model, normaliser="shift"), quant=QuantSpec(INT8, INT8, INT8)
+    ),
+    "divide": replace(TINY, name="tiny_divide", model=replace(TINY.model, layers=2, normaliser="divide")),
+    "divide_int8": replace(
+        TINY, name="tiny_divide_int8", model=replace(TINY.model, normaliser="divide"), quant=QuantSpec(INT8, INT8, INT8)
+    ),
 }
 
 

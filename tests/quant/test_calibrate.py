@@ -103,15 +103,3 @@ def test_standardised_values_come_back_as_their_tokens():
 def test_the_quantized_decoder_keeps_the_parameter_names_of_the_float_one():
     names = set(dict(Ind(TINY).named_parameters()))
     assert names <= set(dict(random_decoder(TINY).named_parameters()))
-
-
-def test_a_normaliser_without_integers_is_refused():
-    from dataclasses import replace
-
-    from designs.schema import DesignError
-    from quant.quant_ind import QuantInd
-
-    with pytest.raises(DesignError) as caught:
-        QuantInd(replace(TINY, model=replace(TINY.model, normaliser="divide")))
-    line = "ind_tiny: normaliser='divide' has no integer form; use 'none' in designs/ind_tiny.py"
-    assert str(caught.value) == line

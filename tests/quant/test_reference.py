@@ -118,3 +118,17 @@ def test_a_trace_without_one_boundary_does_not_pass(cli, tiny, tmp_path):
         np.savez(tmp_path / "trace.npz", **{name: found[name] for name in found.files if name != "block0_state"})
     result = cli("ind_tiny", "--qonnx", tiny[0], "--trace", tmp_path / "trace.npz", "--out", tmp_path)
     assert result.exit_code == 1 and "block0_state cannot be compared" in result.output
+
+
+@pytest.mark.parametrize("variant", ["shift", "divide"])
+def test_a_design_that_divides_is_refused_before_finn_is_asked(variant, tmp_path):
+    from rich.console import Console
+
+    from designs.schema import DesignError
+
+    design = DESIGNS[variant]
+    with pytest.raises(DesignError) as caught:
+        reference.run(design, tmp_path / "no.qonnx", tmp_path / "no.npz", tmp_path, None, Console(quiet=True))
+    assert str(caught.value) == (
+        f"tiny_{variant}: model.normaliser='{variant}' divides, which FINN's graph of integers cannot; stop at the golden model"
+    )
