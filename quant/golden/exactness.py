@@ -145,8 +145,8 @@ def layers_beyond_float32(parameters: IntegerParameters) -> list[str]:
 def division_beyond_float64(design: Design) -> bool:
     """Whether floor(a / b + 1/2) in 64-bit floats may differ from the half-up quotient of integers, saturated to the stream.
 
-    Proof that it cannot, for integers a and b >= 1 that the floats hold exactly (a is an `attention_sum` times a power of two, b
-    at most the power of two above `attention_weight`). Let u = 2**-53, x = a / b, m one more than the largest magnitude of an
+    Proof that it cannot, for integers a and b >= 1 that the floats hold exactly (a is an `attention_sum` times a power of two,
+    b at most the power of two above `attention_weight`). Let u = 2**-53, x = a / b, m one more than the largest magnitude of an
     output. Float division is monotonic and m is a float, so where |x| > m both saturate. Elsewhere, if x is a tie, a half-odd
     number, both steps are exact. If not, x is at least 1 / (2b) away from every tie. Division errs by m * u at most and the
     addition by (m + 1) * u, so the float sum stays between the same two integers as long as (2m + 1) * u < 1 / (2b).

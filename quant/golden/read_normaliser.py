@@ -34,15 +34,17 @@ def numerator_shift(graph: _Graph, block: str, design: Design) -> int:
     product, to_integers = _scaled(graph, weight)
     _check_weight(graph, product, block)
     _require(graph, to_integers == -(query + key), f"{block}attention divides by a weight that is not counted in whole units")
-    return factor + query + graph.exponent(state, stream)
+    shift = factor + query + graph.exponent(state, stream)
+    _require(graph, 0 <= shift <= 31, f"{block}attention: its scales give numerators a left shift of {shift}; use 0 to 31")
+    return shift
 
 
 def _weight_behind(graph: _Graph, divisor: str, block: str, design: Design) -> str:
     """The tensor of weights whose divisor this is: at least 1, and rounded up to a power of two where the design says so."""
     who = f"{block}attention divides by something else than the weight"
     if design.model.normaliser == "divide":
-        weight, least, *most = graph.producer(divisor, "Clip").input or [""]
-        _require(graph, graph.scalar(least) == 1 and not any(most), f"{who}, at least 1")
+        weight, least, most = _inputs(graph, divisor, 3, "Clip")
+        _require(graph, graph.scalar(least) == 1 and not most, f"{who}, at least 1")
         return weight
     total, one = _inputs(graph, divisor, 2, "Add")
     above, powers = _inputs(graph, total, 2, "MatMul")

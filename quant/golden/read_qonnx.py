@@ -265,7 +265,7 @@ def _attention(graph: _Graph, block: str, design: Design) -> AttentionShifts:
     sum_exponent = graph.exponent(block + "key", activation.unsigned()) + graph.exponent(block + "value", activation)
     state_shift = _shift(graph, block + "state", state_exponent - sum_exponent - factor)
     if design.model.normaliser != "none":
-        return AttentionShifts(state_shift, 0, _shift(graph, block + "attention", numerator_shift(graph, block, design)))
+        return AttentionShifts(state_shift, 0, numerator_shift(graph, block, design))
     graph.sources(graph.producer(attention.input[0], "MatMul"), block + "query", block + "state")
     product_exponent = state_exponent + graph.exponent(block + "query", activation.unsigned())
     return AttentionShifts(
