@@ -107,6 +107,15 @@ def test_64_bit_floats_give_the_integers_at_any_scales(variant, seed, exponents,
     assert np.array_equal(found.clamp(stream.min, stream.max).numpy(), expected)
 
 
+@pytest.mark.parametrize("variant", ["shift", "divide"])
+def test_only_training_sees_what_rounding_loses(variant):
+    normaliser, draw = QuantNormaliser(DESIGNS[variant]), torch.Generator().manual_seed(0)
+    query, key = (torch.randint(0, 16, (5, 4, 8), generator=draw).float() for _ in range(2))
+    state = torch.randint(-128, 128, (5, 8, 8), generator=draw).float()
+    exact, whole = (normaliser.train(training)(query, key, state, 1.0, 0.25) / 0.25 for training in (True, False))
+    assert torch.equal(whole, torch.floor(exact + 0.5)) and (whole != exact).float().mean() > 0.5
+
+
 @given(st.integers(1, WEIGHT_MAX), st.integers(-129, 128), st.integers(-1, 1))
 def test_64_bit_floats_round_next_to_ties_as_integers_do(divisor, below, step):
     """The hardest quotients: a tie, or as near to one as an integer numerator gets."""

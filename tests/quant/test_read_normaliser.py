@@ -107,8 +107,8 @@ def test_a_quotient_upside_down(good, tmp_path, variant):
 @BOTH
 def test_a_weight_of_other_streams(good, tmp_path, variant):
     def queries(graph):
-        cast = nodes(graph)[nodes(graph)[walk(graph, *WEIGHT[variant]).input[0]].input[0]]
-        cast.input[0] = "block0_key"
+        graph.graph.node.append(onnx.helper.make_node("Cast", ["block0_key"], ["hostile"], to=onnx.TensorProto.DOUBLE))
+        walk(graph, *WEIGHT[variant], 0).input[0] = "hostile"
 
     def values(graph):
         total = walk(graph, *WEIGHT[variant], 0, 1, 0, 0)
