@@ -107,7 +107,7 @@ def run(design: Design, qonnx: Path, trace: Path, out: Path, windows: int | None
     if design.model.normaliser != "none":
         raise DesignError(
             f"{design.name}: model.normaliser={design.model.normaliser!r} divides, which FINN's graph of integers cannot; "
-            f"stop at the golden model"
+            f"use 'none', or stop at the integers"
         )
     parameters = read_qonnx(qonnx, design)
     beyond = layers_beyond_float32(parameters)

@@ -1,20 +1,14 @@
 """The quotient of a normalised attention in an exported graph: every node of it checked, and the left shift that it holds."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 from onnx import NodeProto, TensorProto, numpy_helper
 
 from designs.layer_table import attention_weight
 from designs.schema import Design
-
-if TYPE_CHECKING:
-    from quant.golden.read_qonnx import _Graph
+from quant.golden.qonnx_graph import Graph
 
 
-def numerator_shift(graph: _Graph, block: str, design: Design) -> int:
+def numerator_shift(graph: Graph, block: str, design: Design) -> int:
     """log2 of what query @ state, in integers, is multiplied by in front of the division.
 
     The graph must compute, in 64-bit floats, ``floor(numerator * 2**shift / divisor + 1/2)`` in units of the attention output.
@@ -39,7 +33,7 @@ def numerator_shift(graph: _Graph, block: str, design: Design) -> int:
     return shift
 
 
-def _weight_behind(graph: _Graph, divisor: str, block: str, design: Design) -> str:
+def _weight_behind(graph: Graph, divisor: str, block: str, design: Design) -> str:
     """The tensor of weights whose divisor this is: at least 1, and rounded up to a power of two where the design says so."""
     who = f"{block}attention divides by something else than the weight"
     if design.model.normaliser == "divide":
@@ -56,7 +50,7 @@ def _weight_behind(graph: _Graph, divisor: str, block: str, design: Design) -> s
     return weight
 
 
-def _check_weight(graph: _Graph, product: str, block: str) -> None:
+def _check_weight(graph: Graph, product: str, block: str) -> None:
     """`product` must be query . sum of the window's keys, for each token."""
     query, keys = _inputs(graph, product, 2, "MatMul")
     _require_tensor(graph, _cast(graph, query, TensorProto.DOUBLE), block + "query", product)
@@ -69,18 +63,18 @@ def _check_weight(graph: _Graph, product: str, block: str) -> None:
     _require(graph, as_expected, f"{block}attention does not sum its keys over the window's tokens")
 
 
-def _check_product(graph: _Graph, product: str, *boundaries: str) -> None:
+def _check_product(graph: Graph, product: str, *boundaries: str) -> None:
     for found, boundary in zip(_inputs(graph, product, 2, "MatMul"), boundaries, strict=True):
         _require_tensor(graph, _cast(graph, found, TensorProto.DOUBLE), boundary, product)
 
 
-def _scaled(graph: _Graph, tensor: str) -> tuple[str, int]:
+def _scaled(graph: Graph, tensor: str) -> tuple[str, int]:
     """A Mul by a constant power of two: the tensor in front of it and the constant's log2."""
     source, factor = _inputs(graph, tensor, 2, "Mul")
     return source, graph.power_of_two(factor)
 
 
-def _cast(graph: _Graph, tensor: str, to: int) -> str:
+def _cast(graph: Graph, tensor: str, to: int) -> str:
     """The tensor in front of a Cast to the type `to`."""
     source = _inputs(graph, tensor, 1, "Cast")[0]
     wanted = TensorProto.DataType.Name(to)
@@ -88,7 +82,7 @@ def _cast(graph: _Graph, tensor: str, to: int) -> str:
     return source
 
 
-def _inputs(graph: _Graph, tensor: str, count: int, op_type: str) -> list[str]:
+def _inputs(graph: Graph, tensor: str, count: int, op_type: str) -> list[str]:
     """Inputs of the node that makes `tensor`, which is of `op_type` and has `count` of them."""
     found = list(graph.producer(tensor, op_type).input)
     _require(graph, len(found) == count, f"{tensor[:80]} comes from {op_type} of {len(found)} inputs instead of {count}")
@@ -99,7 +93,7 @@ def _attributes(node: NodeProto) -> dict[str, int | list[int]]:
     return {attribute.name: list(attribute.ints) or attribute.i for attribute in node.attribute}
 
 
-def _axes(graph: _Graph, tensor: str) -> list[int]:
+def _axes(graph: Graph, tensor: str) -> list[int]:
     found = graph.initializers.get(tensor)
     if found is None or found.data_location == TensorProto.EXTERNAL or found.data_type != TensorProto.INT64:
         raise graph.refuse(f"{tensor[:80]} is no list of axes in the file; export it again")
@@ -109,10 +103,10 @@ def _axes(graph: _Graph, tensor: str) -> list[int]:
         raise graph.refuse(f"{tensor[:80]} is damaged; export it again") from error
 
 
-def _require_tensor(graph: _Graph, found: str, expected: str, at: str) -> None:
+def _require_tensor(graph: Graph, found: str, expected: str, at: str) -> None:
     _require(graph, found == expected, f"{at[:80]} is computed from {found[:80]} where the decoder has {expected}")
 
 
-def _require(graph: _Graph, ok: bool, reason: str) -> None:
+def _require(graph: Graph, ok: bool, reason: str) -> None:
     if not ok:
         raise graph.refuse(reason)

@@ -62,9 +62,8 @@ def test_what_has_no_hardware_is_refused() -> None:
     design = replace(IND_TINY, model=replace(IND_TINY.model, normaliser="divide"))
     with pytest.raises(DesignError) as refused:
         Ind(design, replace(random_parameters(IND_TINY, seed=1), design=design, attention=(AttentionShifts(1, 0, 6),)))
-    assert str(refused.value) == (
-        "ind_tiny: model.normaliser='divide' has no hardware yet; leave it out, or stop at the golden model"
-    )
+    line = "ind_tiny: model.normaliser='divide' has no hardware; use 'none', or stop at the integers"
+    assert str(refused.value) == line
 
 
 @pytest.mark.parametrize(("acc_bits", "shift"), [(12, 6), (9, 2), (8, 0), (6, 9)])

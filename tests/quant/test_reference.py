@@ -130,5 +130,6 @@ def test_a_design_that_divides_is_refused_before_finn_is_asked(variant, tmp_path
     with pytest.raises(DesignError) as caught:
         reference.run(design, tmp_path / "no.qonnx", tmp_path / "no.npz", tmp_path, None, Console(quiet=True))
     assert str(caught.value) == (
-        f"tiny_{variant}: model.normaliser='{variant}' divides, which FINN's graph of integers cannot; stop at the golden model"
+        f"tiny_{variant}: model.normaliser='{variant}' divides, which FINN's graph of integers cannot; "
+        "use 'none', or stop at the integers"
     )
