@@ -1,4 +1,4 @@
-"""What a training batch goes through so that few trials teach much: noise, lost electrodes, mixed trials."""
+"""What a training batch goes through so that few trials teach much: noise, lost electrodes, bursts, mixed trials."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,22 @@ from torch.nn import functional
 from designs.schema import Design
 
 
+BURST = 4.0
+"""Height of a burst in standardised tokens. ReLU linear attention is a polynomial of its input: without bursts in training a
+single one in use can throw a regressor far off."""
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """noise: standard deviation added to every standardised token; lost: share of electrodes silenced per window;
-    gain: log-normal spread of an electrode's gain per window; mixed: Beta parameter of mixup, 0 for none."""
+    gain: log-normal spread of an electrode's gain per window; mixed: Beta parameter of mixup, 0 for none;
+    bursts: share of tokens in which all electrodes rise together, by BURST times the size of a normal number."""
 
     noise: float = 0.3
     lost: float = 0.1
     gain: float = 0.1
     mixed: float = 0.2
+    bursts: float = 0.0
 
 
 def augment(tokens: Tensor, targets: Tensor, how: Augmentation, design: Design, draw: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -38,6 +45,9 @@ def augment(tokens: Tensor, targets: Tensor, how: Augmentation, design: Design, 
         kept = (torch.rand(batch, 1, channels, 1, generator=draw) >= how.lost).to(tokens)
         per_electrode = per_electrode * kept / (1 - how.lost)
     changed = per_electrode.flatten(2)
+    if how.bursts:
+        hit = torch.rand(batch, tokens.shape[1], 1, generator=draw).to(tokens.device) < how.bursts
+        changed = changed + hit * BURST * normal(batch, tokens.shape[1], 1).abs()
     if how.mixed:
         share = torch.distributions.Beta(how.mixed, how.mixed)
         weight = _beta(share, batch, draw).to(tokens)

@@ -26,8 +26,8 @@ LOWEST_HZ = 5.0
 WAVELETS_PER_OCTAVE = 4
 TOKEN_S, READING_S, TOKENS_AT_MOST = 0.2, 0.5, 20
 """A cue's window: tokens of about TOKEN_S, as many as fit between READING_S after the cue and the decision."""
-HISTORY_S, HISTORY_TOKENS = 0.7, (8, 20)
-"""A regressor's window, and how many tokens it has at least and at most."""
+HISTORY_S, HISTORY_TOKENS = {"counts": 1.0, "features": 0.7, "voltage": 0.7}, (8, 20)
+"""A regressor's window by kind of recording, and how many tokens it has at least and at most."""
 VIRTUAL_AT_MOST = 24
 FEW_CHANNELS = 8
 """Up to so many channels stay beside their local references."""
@@ -38,14 +38,14 @@ CLASSIFICATION = FitSettings(epochs=4, learning_rate=3e-5, start="linear", judge
 FEATURES = FitSettings(
     epochs=16, batch=128, learning_rate=2e-3, judged=False, average=0.99, augmentation=Augmentation(1.0, 0.3, 0.0, 1.0)
 )
-COUNTS = replace(FEATURES, epochs=24, augmentation=Augmentation(0.3, 0.2, 0.0, 0.0))
+COUNTS = replace(FEATURES, epochs=24, learning_rate=5e-3, augmentation=Augmentation(0.0, 0.4, 0.3, 0.0, bursts=0.02))
 
 
 def design_for(recording: Recording, weight: IntFormat = INT8, activation: IntFormat = INT8) -> Design:
     """The design that fits `recording`; RecordingError where its rate allows no token."""
     regression = recording.events == 0
     tokenizer = _ready_tokens(recording) if recording.kind != "voltage" else _bank(recording)
-    seconds = HISTORY_S if regression else recording.decide_s - READING_S
+    seconds = HISTORY_S[recording.kind] if regression else recording.decide_s - READING_S
     fewest, most = HISTORY_TOKENS if regression else (2, TOKENS_AT_MOST)
     tokens = max(fewest, min(most, int(seconds * 1000 / tokenizer.token_ms + 1e-6)))
     model = ModelSpec(
