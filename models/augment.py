@@ -8,7 +8,6 @@ from torch.nn import functional
 
 from designs.schema import Design
 
-
 BURST = 4.0
 """Height of a burst in standardised tokens. ReLU linear attention is a polynomial of its input: without bursts in training a
 single one in use can throw a regressor far off."""

@@ -13,9 +13,9 @@ from designs.decoding_set import DecodingSet
 from designs.layer_table import macs_per_decision, parameters
 from designs.number_format import INT8, IntFormat
 from designs.schema import Design, HardwareSpec, ModelSpec, QuantSpec, SpatialSpec, TokenizerSpec
-from models.augment import Augmentation
-from models.fit import FitSettings, predict
+from models.fit import predict
 from models.outcome import Outcome
+from models.recipes import benchmark_recipe
 from models.recording import Recording, RecordingError
 from models.train import Trained, train_ind
 from models.windows import decoding_set
@@ -33,12 +33,6 @@ FEW_CHANNELS = 8
 """Up to so many channels stay beside their local references."""
 FINE_OCTAVES = 4
 """Banks of more octaves have half as many wavelets in each."""
-
-CLASSIFICATION = FitSettings(epochs=4, learning_rate=3e-5, start="linear", judged=False, average=0.99, spread=1)
-FEATURES = FitSettings(
-    epochs=16, batch=128, learning_rate=2e-3, judged=False, average=0.99, augmentation=Augmentation(1.0, 0.3, 0.0, 1.0)
-)
-COUNTS = replace(FEATURES, epochs=24, learning_rate=5e-3, augmentation=Augmentation(0.0, 0.4, 0.3, 0.0, bursts=0.02))
 
 
 def design_for(recording: Recording, weight: IntFormat = INT8, activation: IntFormat = INT8) -> Design:
@@ -120,16 +114,9 @@ def _within_budget(design: Design) -> Design:
     return design
 
 
-def settings_for(design: Design, seed: int) -> FitSettings:
-    """How the decoder of `design` is trained: no epoch is chosen by validation, so that every trial of few may train."""
-    if not design.model.regression:
-        return replace(CLASSIFICATION, seed=seed)
-    return replace(COUNTS if design.tokenizer.signal == "counts" else FEATURES, seed=seed)
-
-
 def float_ind(fold: Recording, design: Design, seed: int) -> tuple[Trained, DecodingSet]:
     """Train on the training sessions of `fold`, a recording with its test sessions named."""
-    settings = settings_for(design, seed)
+    settings = benchmark_recipe(design, seed)
     found = decoding_set(fold, design, settings.spread)
     return train_ind(design, found, settings), found
 

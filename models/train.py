@@ -25,6 +25,7 @@ from models.emphasis import feature_gains, fold_gains, with_gains
 from models.fit import FitSettings, fit, predict
 from models.ind import Ind
 from models.linear_start import start_linear
+from models.recipes import named_recipe
 from models.recording import RecordingError, RecordingWarning
 from models.scores import scores
 from models.spatial_filter import fit_spatial_filter
@@ -221,13 +222,15 @@ def command(
     warnings.showwarning = lambda message, *_args, **_kw: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
     warnings.simplefilter("always", RecordingWarning)
     bound_threads()
-    settings = FitSettings(seed=seed) if epochs is None else replace(FitSettings(seed=seed), epochs=epochs)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
     try:
         if fresh:
             forget(out)
         with Progress(*columns, TextColumn("{task.fields[loss]}"), TimeElapsedColumn(), console=console) as progress:
-            metrics = run(find_design(design), recording, task, settings, out, progress)
+            found = find_design(design)
+            settings = named_recipe(found, seed)
+            settings = settings if epochs is None else replace(settings, epochs=epochs)
+            metrics = run(found, recording, task, settings, out, progress)
     except (DesignError, RecordingError, CheckpointError, MetricError, OSError) as error:
         console.print(
             f"models.train: {' '.join(str(error).split())}", style=None, highlight=False, soft_wrap=True, markup=False

@@ -7,7 +7,7 @@ import pytest
 import torch
 from made_recordings import counts, rhythms
 
-import models.ind_benchmark
+import models.recipes
 from designs.layer_table import parameters
 from models.ind_benchmark import PARAMETERS_AT_MOST, design_for, evaluate, float_ind
 from models.linear_start import discriminant, ridge, start_linear
@@ -22,7 +22,7 @@ from models.window_tensors import WindowTensors
 def short(monkeypatch):
     """Two epochs: enough to see every stage at work."""
     for name in ("CLASSIFICATION", "FEATURES", "COUNTS"):
-        monkeypatch.setattr(models.ind_benchmark, name, replace(getattr(models.ind_benchmark, name), epochs=2))
+        monkeypatch.setattr(models.recipes, name, replace(getattr(models.recipes, name), epochs=2))
 
 
 @pytest.mark.parametrize(

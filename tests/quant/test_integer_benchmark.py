@@ -9,7 +9,7 @@ import pytest
 import torch
 from random_decoders import DESIGNS, TINY, random_decoder, windows
 
-import models.ind_benchmark
+import models.recipes
 from designs.number_format import INT8, UINT8
 from designs.schema import Design, DesignError, ModelSpec, SpatialSpec, TokenizerSpec
 from models.ind_benchmark import design_for, float_ind
@@ -42,7 +42,7 @@ MIXED = replace(TINY, name="tiny_mixed", tokenizer=replace(TINY.tokenizer, chann
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     for name in ("CLASSIFICATION", "COUNTS"):
-        monkeypatch.setattr(models.ind_benchmark, name, replace(getattr(models.ind_benchmark, name), epochs=3))
+        monkeypatch.setattr(models.recipes, name, replace(getattr(models.recipes, name), epochs=3))
 
 
 @pytest.fixture(scope="module")
