@@ -20,7 +20,7 @@ _spec = importlib.util.spec_from_file_location("streaming_tokenizer", Path(__fil
 streaming_tokenizer = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(streaming_tokenizer)
 
-TOKENIZERS = {name: design.tokenizer for name, design in CATALOGUE.items()}
+TOKENIZERS = {name: design.tokenizer for name, design in CATALOGUE.items() if not design.tokenizer.ready}
 # A token that no octave's step divides: pooled magnitudes reach over the border between tokens.
 TOKENIZERS["odd_token"] = replace(CATALOGUE["ind_tiny"].tokenizer, token_ms=90)
 
