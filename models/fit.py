@@ -39,6 +39,8 @@ class FitSettings:
     """How far training windows may lie from their cue's own, in tokens; None: models.windows.spread_tokens."""
     judged: bool = True
     """Whether validation chooses the number of epochs; else it is `epochs`, and validation windows train like the others."""
+    patterns: float = 0.0
+    """Share of the spatial filter's rows that are common spatial patterns (models.spatial_filter)."""
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 

@@ -6,7 +6,7 @@ from designs.schema import Design
 from models.augment import Augmentation
 from models.fit import FitSettings
 
-CLASSIFICATION = FitSettings(epochs=4, learning_rate=3e-5, start="linear", judged=False, average=0.99, spread=1)
+CLASSIFICATION = FitSettings(epochs=4, learning_rate=3e-5, start="linear", judged=False, average=0.99, spread=1, patterns=2 / 3)
 FEATURES = FitSettings(
     epochs=16, batch=128, learning_rate=2e-3, judged=False, average=0.99, augmentation=Augmentation(1.0, 0.3, 0.0, 1.0)
 )

@@ -4,6 +4,9 @@ What an electrode records is mostly its neighbourhood's. A row of the inverse co
 predict of it: a Laplacian that the data drew, without electrode positions. The covariance is that of the wavelets' outputs,
 every wavelet weighing the same, so that slow drifts do not rule it. Of these local references the design's number is kept: the
 ones whose magnitudes tell the classes apart. A design with more virtual channels than that gets the channels themselves beside.
+
+A classifier may give a share of its rows to common spatial patterns (Ramoser et al. 2000): the mixes whose power differs most
+between a class and all of them. They see what no single channel shows; local references hold where trials are too few for them.
 """
 
 import numpy as np
@@ -13,14 +16,20 @@ from torch import Tensor
 from designs.decoding_set import DecodingSet
 from designs.schema import Design, TokenizerSpec
 from models.preprocessing import preprocessed_streams
-from models.wavelets import float_tokens, octave_sums
+from models.wavelets import float_tokens, octave_sums, stride_samples
 
 SHRINKAGE = 0.1
 """Share of the mean variance that is put on the covariance's diagonal."""
 
 
-def fit_spatial_filter(found: DecodingSet, design: Design) -> Tensor:
-    """float32 [virtual channels, channels]: looks at the streams that hold training windows, and at those alone."""
+def fit_spatial_filter(
+    found: DecodingSet, design: Design, patterns: float = 0.0, parts: tuple[str, ...] = ("train",)
+) -> Tensor:
+    """float32 [virtual channels, channels]: looks at the streams that hold training windows, and at those alone.
+
+    patterns: share of a classifier's virtual channels that are common spatial patterns, where it has no more virtual channels
+    than channels; parts: whose windows the patterns are fitted on.
+    """
     spec = design.tokenizer
     streams = sorted(set(found.window_stream[found.windows_of("train")].tolist()))
     codes = preprocessed_streams(found, design)
@@ -33,7 +42,9 @@ def fit_spatial_filter(found: DecodingSet, design: Design) -> Tensor:
     if wanted > channels:
         chosen = best_rows(references, samples, found, design)[: wanted - channels]
         return torch.cat([torch.eye(channels), references[chosen]])
-    return references[best_rows(references, samples, found, design)[:wanted]]
+    mixes = 0 if found.regression else round(patterns * wanted)
+    kept = references[best_rows(references, samples, found, design)[: wanted - mixes]]
+    return torch.cat([kept, common_patterns(class_covariances(found, design, parts), mixes)]) if mixes else kept
 
 
 def mean_covariance(streams: list[Tensor], spec: TokenizerSpec) -> Tensor:
@@ -55,6 +66,49 @@ def local_references(covariance: Tensor, alive: Tensor) -> Tensor:
     shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * level * torch.eye(channels, dtype=covariance.dtype)
     inverse = torch.linalg.inv(shrunk)
     return (inverse / inverse.diagonal()[:, None]).float()
+
+
+def class_covariances(found: DecodingSet, design: Design, parts: tuple[str, ...]) -> Tensor:
+    """float64 [classes, channels, channels]: mean over the windows of `parts` and over the wavelets, each wavelet of trace 1 in
+    the mean of the classes. A window counts by its shape: its power, summed over wavelets, is taken out."""
+    spec = design.tokenizer
+    chosen = np.concatenate([found.windows_of(part) for part in parts])
+    points = [spec.token_samples // stride_samples(spec, octave) for octave in range(spec.octaves)]
+    total = torch.zeros(design.model.outputs, spec.wavelets, spec.channels, spec.channels, dtype=torch.float64)
+    codes = preprocessed_streams(found, design)
+    for i in sorted(set(found.window_stream[chosen].tolist())):
+        samples = torch.from_numpy(codes[i]).float().T.contiguous()
+        sums = [octave_sums(samples, spec, octave) for octave in range(spec.octaves)]
+        for window in chosen[found.window_stream[chosen] == i].tolist():
+            end = int(found.window_token[window]) + 1
+            octaves = [_covariances(each, end - design.model.tokens, end, points[o]) for o, each in enumerate(sums)]
+            covariance = torch.cat(octaves)
+            power = covariance.diagonal(dim1=-2, dim2=-1).sum().clamp_min(1e-12)
+            total[int(found.window_label[window])] += covariance / power
+    counts = torch.bincount(torch.from_numpy(found.window_label[chosen]), minlength=len(total))
+    means = total / counts.clamp_min(1)[:, None, None, None]
+    level = means.mean(dim=0).diagonal(dim1=-2, dim2=-1).sum(dim=-1).clamp_min(1e-12)
+    return (means / level[:, None, None]).mean(dim=1)
+
+
+def _covariances(sums: Tensor, first: int, end: int, points: int) -> Tensor:
+    """sums [channels, wavelets, 2, points] of one octave, `points` a token -> float64 [wavelets, channels, channels] of the
+    tokens first to end - 1."""
+    window = sums[..., first * points : end * points].transpose(0, 1).flatten(2).double()
+    return window @ window.transpose(1, 2) / window.shape[2]
+
+
+def common_patterns(covariance: Tensor, count: int) -> Tensor:
+    """covariance [classes, channels, channels] -> float32 [count, channels] of length 1: the mixes in which a class has most
+    power against the mean of all, the classes taking turns."""
+    channels = covariance.shape[1]
+    level = covariance.mean(dim=0).trace() / channels
+    shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * level * torch.eye(channels, dtype=covariance.dtype)
+    values, vectors = torch.linalg.eigh(shrunk.mean(dim=0))
+    white = vectors / values.sqrt()
+    turns = [(white @ torch.linalg.eigh(white.T @ each @ white)[1]).flip(1).T for each in shrunk]
+    rows = torch.stack(turns, dim=1).flatten(0, 1)[:count]
+    return (rows / rows.norm(dim=1, keepdim=True)).float()
 
 
 def best_rows(rows: Tensor, samples: dict[int, Tensor], found: DecodingSet, design: Design) -> list[int]:

@@ -87,7 +87,8 @@ def train_ind(
     its validation loss is too good, while test stays unseen. The checkpoint's metadata says so as `trained_on`.
     """
     where = device()
-    spatial = fit_spatial_filter(found, design) if design.tokenizer.spatial else None
+    seen = ("train",) if settings.judged else ("train", "validation")
+    spatial = fit_spatial_filter(found, design, settings.patterns, seen) if design.tokenizer.spatial else None
     tokens = stream_tokens(found, design, where, spatial)
     plain = {part: window_tensors(found, tokens, part, design) for part in ("train", "validation", "test")}
     standardisation, targets = fit_standardisation(seen_tokens(plain["train"])), fit_targets(plain["train"])

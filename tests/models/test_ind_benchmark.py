@@ -9,13 +9,15 @@ from made_recordings import counts, rhythms
 
 import models.recipes
 from designs.layer_table import parameters
+from models.augment import Augmentation, augment
 from models.ind_benchmark import PARAMETERS_AT_MOST, design_for, evaluate, float_ind
 from models.linear_start import discriminant, ridge, start_linear
 from models.metrics import accuracy, r2
 from models.ready_tokens import calibrate_tokens
 from models.recording import Recording, RecordingError
-from models.spatial_filter import local_references
+from models.spatial_filter import class_covariances, common_patterns, fit_spatial_filter, local_references
 from models.window_tensors import WindowTensors
+from models.windows import decoding_set
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +95,40 @@ def test_a_local_reference_takes_away_what_the_neighbours_share():
     before = torch.corrcoef(torch.cat([samples, shared.double()], 1).T)[-1, :-1]
     after = torch.corrcoef(torch.cat([samples @ rows.T, shared.double()], 1).T)[-1, :-1]
     assert after.abs().max() < 0.6 * before.abs().min()
+
+
+def test_a_common_pattern_finds_the_mix_that_a_class_moves():
+    draw = torch.Generator().manual_seed(0)
+    mixing = torch.linalg.qr(torch.randn(8, 8, generator=draw, dtype=torch.float64))[0]
+    sources = torch.ones(2, 8, dtype=torch.float64)
+    sources[0, 0], sources[1, 1] = 4, 4
+    covariance = torch.stack([mixing @ torch.diag(each) @ mixing.T for each in sources])
+    rows = common_patterns(covariance, 3).double()
+    assert torch.allclose((rows[:2] @ mixing).abs(), torch.eye(8, dtype=torch.float64)[:2], atol=1e-5)
+    assert torch.allclose(rows.norm(dim=1), torch.ones(3, dtype=torch.float64))
+
+
+def test_a_share_of_the_virtual_channels_are_patterns_of_the_training_windows():
+    recording = rhythms(12)
+    design = design_for(recording)
+    found = decoding_set(recording, design, 1)
+    plain, mixed = fit_spatial_filter(found, design), fit_spatial_filter(found, design, 2 / 3, ("train", "validation"))
+    assert plain.shape == mixed.shape == (12, 12)
+    assert torch.equal(mixed[:4], plain[:4])
+    covariance = class_covariances(found, design, ("train", "validation"))
+    assert torch.equal(mixed[4:], common_patterns(covariance, 8))
+    power = torch.einsum("rc,kcd,rd->rk", mixed[4:].double(), covariance, mixed[4:].double())
+    assert power[0, 0] > power[0, 1] and power[1, 1] > power[1, 0]
+
+
+def test_a_burst_lifts_all_channels_of_a_token_together():
+    design = design_for(counts())
+    tokens, targets = torch.zeros(400, design.model.tokens, design.tokenizer.features), torch.zeros(400, 2)
+    how = Augmentation(0.0, 0.0, 0.0, 0.0, bursts=0.05)
+    changed, _ = augment(tokens, targets, how, design, torch.Generator().manual_seed(0))
+    assert torch.equal(changed, changed[..., :1].expand_as(changed))
+    assert changed.min() >= 0
+    assert 0.04 < float((changed[..., 0] > 0).float().mean()) < 0.06
 
 
 def windows(recording: Recording) -> tuple[WindowTensors, object]:
