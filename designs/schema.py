@@ -1,6 +1,7 @@
 """The frozen specs a design is made of. Every check runs on creation and says who, what, and what to do."""
 
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from math import gcd
 
 from designs.number_format import INT8, INT12, UINT8, IntFormat
@@ -14,6 +15,9 @@ DECIMATOR_REACH = 13
 """Samples of history that two neighbouring outputs of the 11-tap half-band decimator look at."""
 GAIN_BITS = 8
 """Preprocessing scales a channel by 2 ** -GAIN_BITS to 2 ** GAIN_BITS."""
+LOWEST_CENTRE, HIGHEST_CENTRE = 0.1, 0.3
+"""Of an octave's rate. Below, 14 taps no longer hold well over a cycle; above, the half-band decimator takes off more than 6 %,
+and as much of what lies beyond half the rate folds back onto the wavelet."""
 STILL_AT_MOST = (1 << 16) - 1
 """Samples without a change that preprocessing can count."""
 
@@ -82,7 +86,7 @@ class TokenizerSpec:
     """The integer Morlet bank, behind preprocessing and a spatial filter if there are any: octaves at halved rates, each with
     the same `wavelets // octaves` kernels.
 
-    The highest wavelet is centred on sample_hz / 4; each octave lies a factor two lower. A kernel spans `taps` samples of
+    The highest wavelet is centred on sample_hz / 4, or where `centres` say; each octave lies a factor two lower. A kernel spans `taps` samples of
     its octave's rate and `cycles` cycles of its centre frequency (standard deviation cycles / (2 pi f)).
     Samples are taken in pairs: an octave is evaluated on every second of its samples.
 
@@ -109,6 +113,9 @@ class TokenizerSpec:
     """What a sample is: one of SIGNALS."""
     preprocess: PreprocessSpec | None = None
     """What is done to samples before anything else; None: nothing."""
+    centres: tuple[float, ...] = ()
+    """Centre frequencies of an octave's wavelets as fractions of its sampling rate, descending, such as models.learn_centres
+    finds; empty: spaced evenly over an octave (`relative_centres`)."""
 
     def __post_init__(self) -> None:
         _positive(self, "channels", "sample_hz", "token_ms")
@@ -131,6 +138,10 @@ class TokenizerSpec:
         _require(
             self.preprocess is None,
             f"TokenizerSpec: signal={self.signal!r} comes as tokens, which are not preprocessed; use preprocess=None",
+        )
+        _require(
+            self.centres == (),
+            f"TokenizerSpec: signal={self.signal!r} comes as tokens, behind which are no wavelets; use centres=()",
         )
         _require(
             self.token_ms == round(1000 / self.sample_hz),
@@ -160,6 +171,27 @@ class TokenizerSpec:
             f"use at least {2 << (self.octaves - 1)} samples per token or fewer octaves",
         )
         _require(self.sample.signed, f"TokenizerSpec: sample={self.sample} must be signed")
+        self._check_centres()
+
+    def _check_centres(self) -> None:
+        found = self.centres
+        _require(
+            isinstance(found, tuple) and all(type(centre) is float for centre in found),
+            f"TokenizerSpec: centres={found!r} is no tuple of floats; write centres=(0.25, 0.18), or () for even spacing",
+        )
+        _require(
+            len(found) in (0, self.wavelets_per_octave),
+            f"TokenizerSpec: centres={found} are {len(found)} for wavelets_per_octave={self.wavelets_per_octave}; "
+            f"give one for each, or () for even spacing",
+        )
+        _require(
+            all(LOWEST_CENTRE <= centre <= HIGHEST_CENTRE for centre in found),
+            f"TokenizerSpec: centres={found} are out of range; use {LOWEST_CENTRE} to {HIGHEST_CENTRE} of the octave's rate",
+        )
+        _require(
+            all(higher > lower for higher, lower in pairwise(found)),
+            f"TokenizerSpec: centres={found} must descend, each once",
+        )
 
     @property
     def bank_channels(self) -> int:
@@ -186,6 +218,12 @@ class TokenizerSpec:
     @property
     def wavelets_per_octave(self) -> int:
         return self.wavelets // self.octaves
+
+    @property
+    def relative_centres(self) -> tuple[float, ...]:
+        """Centre frequencies of every octave's wavelets as fractions of its sampling rate, descending."""
+        count = self.wavelets_per_octave
+        return self.centres or tuple(0.25 * 2 ** (-j / count) for j in range(count))
 
     @property
     def features(self) -> int:

@@ -22,8 +22,13 @@ class CheckpointError(ValueError):
 
 
 def model_hash(design: Design) -> str:
-    """12 hex digits over the fields that give the weights their shape and meaning, so not bit widths or hardware."""
+    """12 hex digits over the fields that give the weights their shape and meaning, so not bit widths or hardware.
+
+    A design with evenly spaced wavelets hashes as it did before there were others.
+    """
     tokenizer = asdict(design.tokenizer)
+    if not design.tokenizer.centres:
+        del tokenizer["centres"]
     for name in ("kernel_bits", "fraction_bits", "token"):
         del tokenizer[name]
     relevant = json.dumps([tokenizer, asdict(design.model)], sort_keys=True)

@@ -60,7 +60,9 @@ def _tokenizer(spec) -> Tokenizer:
     return Tokenizer(spec, regions, words=words, spatial_shift=SPATIAL_SHIFT)
 
 
-SMALL = {name: SPECS[name] for name in ("ind_tiny", "ind_int4_two_channels", "step_as_long_as_token")} | MIXED_SPECS
+SMALL = {
+    name: SPECS[name] for name in ("ind_tiny", "ind_int4_two_channels", "step_as_long_as_token", "learned_centres")
+} | MIXED_SPECS
 VARIANTS = {name: lambda spec=spec: _tokenizer(spec) for name, spec in (SMALL | FULL_SPECS | PREPROCESSED).items()}
 
 

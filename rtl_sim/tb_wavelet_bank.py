@@ -10,7 +10,14 @@ from rtl_sim.tokenizer_stimulus import corner_signals, in_step_order, step_order
 from rtl_sim.tokenizer_variants import SPECS
 from rtl_sim.variants import block_under_test
 
-NAMES = ("ind_tiny", "ind_int4_two_channels", "one_wavelet_per_octave", "odd_pairs_one_channel", "one_octave")
+NAMES = (
+    "ind_tiny",
+    "ind_int4_two_channels",
+    "one_wavelet_per_octave",
+    "odd_pairs_one_channel",
+    "one_octave",
+    "learned_centres",
+)
 VARIANTS = {name: lambda spec=SPECS[name]: WaveletBank(spec) for name in NAMES}
 
 

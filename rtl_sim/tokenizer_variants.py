@@ -14,6 +14,7 @@ SPECS: dict[str, TokenizerSpec] = {
     "one_wavelet_per_octave": replace(IMPLANT, channels=5, wavelets=5),
     "step_as_long_as_token": replace(IMPLANT, channels=2, sample_hz=160, token_ms=200),
     "odd_pairs_one_channel": replace(TINY, channels=1, token_ms=50),
+    "learned_centres": replace(TINY, channels=3, wavelets=8, centres=(0.2873, 0.1319)),
     "one_octave": replace(TINY, channels=3, wavelets=1, octaves=1, token_ms=50),
 }
 MIXED_SPECS: dict[str, TokenizerSpec] = {

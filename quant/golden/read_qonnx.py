@@ -18,9 +18,11 @@ from quant.golden.read_normaliser import numerator_shift
 def spec_hash(design: Design) -> str:
     """Digest of everything the integers depend on: tokenizer, model and bit widths, not the hardware.
 
-    A design without preprocessing hashes as it did before there was any.
+    A design without preprocessing, or with evenly spaced wavelets, hashes as it did before there was anything else.
     """
-    values = repr((design.tokenizer, design.model, design.quant)).replace(", preprocess=None", "")
+    values = repr((design.tokenizer, design.model, design.quant))
+    for unused in (", preprocess=None", ", centres=()"):
+        values = values.replace(unused, "")
     return hashlib.sha256(values.encode()).hexdigest()
 
 
