@@ -86,8 +86,9 @@ class TokenizerSpec:
     """The integer Morlet bank, behind preprocessing and a spatial filter if there are any: octaves at halved rates, each with
     the same `wavelets // octaves` kernels.
 
-    The highest wavelet is centred on sample_hz / 4, or where `centres` say; each octave lies a factor two lower. A kernel spans `taps` samples of
-    its octave's rate and `cycles` cycles of its centre frequency (standard deviation cycles / (2 pi f)).
+    The highest wavelet is centred on sample_hz / 4, or where `centres` say; each octave lies a factor two lower. A kernel
+    spans `taps` samples of its octave's rate and `cycles` cycles of its centre frequency (standard deviation
+    cycles / (2 pi f)).
     Samples are taken in pairs: an octave is evaluated on every second of its samples.
 
     Where `signal` is counts or features the samples are tokens already, one value per channel and in the token format: there is

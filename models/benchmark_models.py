@@ -3,6 +3,7 @@
 A fold is a `Recording` with its test sessions named (models.splits). A model that is no baseline is a module with
 
     evaluate(fold: Recording, model: str, seed: int) -> models.outcome.Outcome
+    check(fold: Recording) -> None, where it cannot take every fold: raises RecordingError
 
 It is loaded by its name when it is asked for, since integer decoders live to the right of this package.
 """
@@ -18,6 +19,7 @@ from models.trials import windows_of
 
 OTHERS = {
     "ind": "models.ind_benchmark",
+    "ind_centres": "models.centres_benchmark",
     "ind_int8": "quant.ind_benchmark",
     "ind_int4": "quant.ind_benchmark",
 }
@@ -45,6 +47,7 @@ def check_model(model: str, fold: Recording) -> None:
         BASELINES[model]().check(windows_of(fold)[0])
     elif model in OTHERS:
         _evaluator(model)
+        getattr(importlib.import_module(OTHERS[model]), "check", lambda fold: None)(fold)
     else:
         raise BenchmarkError(f"model {model!r} is unknown; use {', '.join(NAMES)}")
 

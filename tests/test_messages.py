@@ -48,6 +48,42 @@ TOKENIZER, MODEL, QUANT, HARDWARE = IND_TINY.tokenizer, IND_TINY.model, IND_TINY
         (TOKENIZER, {"sample": IntFormat(12, signed=False)}, "TokenizerSpec: sample=UINT12 must be signed"),
         (TOKENIZER, {"token": INT8}, "TokenizerSpec: token=INT8 must be unsigned, magnitudes have no sign"),
         (TOKENIZER, {"electrodes": ("C3",)}, "TokenizerSpec: 1 electrodes named for channels=4; name all of them or none"),
+        (
+            TOKENIZER,
+            {"centres": [0.2]},
+            "TokenizerSpec: centres=[0.2] is no tuple of floats; write centres=(0.25, 0.18), or () for even spacing",
+        ),
+        (
+            TOKENIZER,
+            {"centres": (np.float64(0.2),)},
+            "TokenizerSpec: centres=(np.float64(0.2),) is no tuple of floats; write centres=(0.25, 0.18), or () for even "
+            "spacing",
+        ),
+        (
+            TOKENIZER,
+            {"centres": (0.25, 0.18)},
+            "TokenizerSpec: centres=(0.25, 0.18) are 2 for wavelets_per_octave=1; give one for each, or () for even spacing",
+        ),
+        (
+            TOKENIZER,
+            {"centres": (0.31,)},
+            "TokenizerSpec: centres=(0.31,) are out of range; use 0.1 to 0.3 of the octave's rate",
+        ),
+        (
+            TOKENIZER,
+            {"centres": (math.nan,)},
+            "TokenizerSpec: centres=(nan,) are out of range; use 0.1 to 0.3 of the octave's rate",
+        ),
+        (
+            TOKENIZER,
+            {"wavelets": 8, "centres": (0.2, 0.2)},
+            "TokenizerSpec: centres=(0.2, 0.2) must descend, each once",
+        ),
+        (
+            find_design("spikes_int4").tokenizer,
+            {"centres": (0.2,)},
+            "TokenizerSpec: signal='counts' comes as tokens, behind which are no wavelets; use centres=()",
+        ),
         (PREPROCESS, {"dead_after": 0}, "PreprocessSpec: dead_after=0 is not a positive whole number"),
         (PREPROCESS, {"dead_after": 65536}, "PreprocessSpec: dead_after=65536 is out of range; use 1 to 65535 samples"),
         (PREPROCESS, {"drift_bits": 17}, "PreprocessSpec: drift_bits=17 is out of range; use 0 to 16, 0 for no average"),

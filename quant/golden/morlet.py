@@ -26,7 +26,8 @@ class MorletKernel:
 def morlet_kernels(spec: TokenizerSpec) -> tuple[MorletKernel, ...]:
     """The `wavelets_per_octave` kernels of every octave, highest centre first, `taps` integers of `kernel_bits` bits each.
 
-    They are centred on `spec.relative_centres` of the octave's rate; standard deviation cycles / (2 pi centre) samples. The cosine is made zero-mean by subtracting the right share of its Gaussian.
+    They are centred on `spec.relative_centres` of the octave's rate; standard deviation cycles / (2 pi centre) samples. The
+    cosine is made zero-mean by subtracting the right share of its Gaussian.
     """
     return tuple(_kernel(spec, centre) for centre in spec.relative_centres)
 

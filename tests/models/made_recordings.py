@@ -20,8 +20,8 @@ def counts(seed: int = 0, kind: str = "counts") -> Recording:
     return Recording("made", kind, 20.0, units, (), tuple(sessions), 0.0, ("late",))
 
 
-def rhythms(channels: int = 3, rate: float = 160.0) -> Recording:
-    """Noise in which class 0 has more of a 12 Hz rhythm on the first channel, class 1 on the last."""
+def rhythms(channels: int = 3, rate: float = 160.0, hz: float = 12.0, size: float = 30.0) -> Recording:
+    """Noise of deviation 10 in which class 0 has more of a rhythm at `hz` on the first channel, class 1 on the last."""
     rng, sessions = np.random.default_rng(1), []
     for name in ("first", "second", "third"):
         samples = rng.normal(0, 10, (int(5 * 24 * rate) + 50, channels))
@@ -29,7 +29,7 @@ def rhythms(channels: int = 3, rate: float = 160.0) -> Recording:
         label = np.arange(24) % 2
         for start, which in zip(onset, label, strict=True):
             time_s = np.arange(int(4 * rate)) / rate
-            samples[start : start + len(time_s), 0 if which == 0 else -1] += 30 * np.sin(2 * np.pi * 12 * time_s)
+            samples[start : start + len(time_s), 0 if which == 0 else -1] += size * np.sin(2 * np.pi * hz * time_s)
         sessions.append(Session(name, samples.astype(np.float32), onset, label))
     names = tuple(f"E{i}" for i in range(channels))
     return Recording("rhythms", "voltage", rate, names, ("left", "right"), tuple(sessions), 4.0, ("third",))

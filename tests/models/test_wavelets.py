@@ -1,5 +1,7 @@
 """The float bank against the integer bank: same frequencies, same lag, nearly the same magnitudes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from designs.catalogue import CATALOGUE
 from designs.ind_int4 import IND_INT4
 from designs.ind_tiny import IND_TINY
+from designs.schema import HIGHEST_CENTRE, LOWEST_CENTRE
 from models.wavelets import centre_hz, float_tokens, stride_samples
 from quant.golden.morlet import morlet_kernels
 from quant.golden.pool import pooled_magnitudes
@@ -26,9 +29,17 @@ def coloured_noise(samples: int, channels: int, seed: int) -> np.ndarray:
     return np.round(250 * noise / noise.std() * size).clip(-2048, 2047).astype(np.int64)
 
 
-@pytest.mark.parametrize("design", [IND_TINY, IND_INT4], ids=lambda design: design.name)
-def test_every_wavelet_follows_its_integer_twin(design):
-    spec = design.tokenizer
+LEARNED = {
+    "ind_tiny": replace(IND_TINY.tokenizer, centres=(0.2311,)),
+    "ind_int4": replace(IND_INT4.tokenizer, centres=(0.2893, 0.1127)),
+    "highest_and_lowest": replace(IND_TINY.tokenizer, wavelets=8, centres=(HIGHEST_CENTRE, LOWEST_CENTRE)),
+}
+TWINS = {"even ind_tiny": IND_TINY.tokenizer, "even ind_int4": IND_INT4.tokenizer} | LEARNED
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_every_wavelet_follows_its_integer_twin(name):
+    spec = TWINS[name]
     codes = coloured_noise(spec.token_samples * 400, spec.channels, seed=5)
     whole = pooled_magnitudes(codes, spec).astype(float)
     found = float_tokens(torch.from_numpy(codes).float(), spec).numpy().reshape(whole.shape)
@@ -42,6 +53,29 @@ def test_centre_frequencies_are_those_of_the_integer_bank(name):
     spec = CATALOGUE[name].tokenizer
     octaves = [spec.sample_hz / 2**octave * kernel.centre for octave in range(spec.octaves) for kernel in morlet_kernels(spec)]
     assert np.allclose(centre_hz(spec), octaves)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_learned_centres_are_those_of_both_banks_in_every_octave(name):
+    spec = LEARNED[name]
+    assert tuple(kernel.centre for kernel in morlet_kernels(spec)) == spec.centres
+    octaves = np.array(centre_hz(spec)).reshape(spec.octaves, -1)
+    assert np.allclose(octaves, spec.sample_hz * np.outer(0.5 ** np.arange(spec.octaves), spec.centres))
+
+
+def test_even_spacing_written_out_is_even_spacing():
+    spec = IND_INT4.tokenizer
+    same = replace(spec, centres=spec.relative_centres)
+    assert morlet_kernels(same) == morlet_kernels(spec)
+    codes = torch.from_numpy(coloured_noise(spec.token_samples * 5, 2, seed=3)).float()
+    assert torch.equal(float_tokens(codes, same), float_tokens(codes, spec))
+
+
+def test_a_tone_at_a_learned_centre_has_its_own_amplitude():
+    spec = replace(IND_TINY.tokenizer, centres=(0.2011,))
+    for wavelet, hz in enumerate(centre_hz(spec)):
+        tone = 100 * torch.sin(2 * torch.pi * hz * torch.arange(6000) / spec.sample_hz)
+        assert 95 < float_tokens(tone[:, None], spec)[30, wavelet] < 105
 
 
 def test_a_tone_at_a_centre_frequency_has_its_own_amplitude_and_is_largest_there():

@@ -9,9 +9,10 @@ from onnx import numpy_helper
 from random_decoders import DESIGNS, random_decoder, token_shift
 
 from designs.catalogue import CATALOGUE
+from models.checkpoint import model_hash
 from quant.export_qonnx import export_qonnx
 from quant.golden.parameters import ParameterError
-from quant.golden.read_qonnx import read_qonnx
+from quant.golden.read_qonnx import read_qonnx, spec_hash
 
 TINY = DESIGNS["int4"]
 
@@ -48,6 +49,22 @@ def quantizer(graph, output):
 
 def put(graph, name, values):
     initializer(graph, name).CopyFrom(numpy_helper.from_array(np.asarray(values, np.float32), name))
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "spec"),
+    [
+        ("ind_tiny", "6ec140852134", "bc587424a536c4be330e1a5d2571e3e5792b01afe377de04cb916f6548d1979d"),
+        ("ind_int4", "ccbf942f9499", "5f34c34ddd115914b8298613c51146669edf7bbcdd3c61b14cc0bee3e31a37dc"),
+    ],
+)
+def test_the_hashes_of_named_designs_stay_those_of_files_that_exist(name, model, spec):
+    assert (model_hash(CATALOGUE[name]), spec_hash(CATALOGUE[name])) == (model, spec)
+
+
+def test_a_graph_of_other_centres_is_refused(good):
+    moved = replace(TINY, tokenizer=replace(TINY.tokenizer, centres=(0.2311,)))
+    assert refusal(good, moved) == "tiny.qonnx: was made from another version of designs/ind_tiny.py; train ind_tiny again"
 
 
 def test_a_missing_file(tmp_path):

@@ -21,6 +21,7 @@ streaming_tokenizer = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(streaming_tokenizer)
 
 TOKENIZERS = {name: design.tokenizer for name, design in CATALOGUE.items() if not design.tokenizer.ready}
+TOKENIZERS["learned_centres"] = replace(CATALOGUE["ind_tiny"].tokenizer, wavelets=8, centres=(0.2873, 0.1319))
 # A token that no octave's step divides: pooled magnitudes reach over the border between tokens.
 TOKENIZERS["odd_token"] = replace(CATALOGUE["ind_tiny"].tokenizer, token_ms=90)
 
