@@ -142,7 +142,7 @@ def test_words_of_a_layer_folded_both_ways() -> None:
 def test_words_hold_shifts(design: Design) -> None:
     integers, spec = random_integers(design, seed=3), design.tokenizer
     words = load_words(integers, fold(design))
-    for channel in range(spec.channels):
+    for channel in range(spec.bank_channels):
         for wavelet in range(spec.wavelets):
             octave, place = divmod(wavelet, spec.wavelets_per_octave)
             word = words["token_shift"][channel * spec.octaves + octave]
@@ -223,7 +223,8 @@ def test_regions_are_numbered_and_hold_all_parameters_and_nothing_else(design: D
         assert len(words[region.name]) == region.depth
         assert max(words[region.name]) < 1 << region.width <= 1 << 64
     folding, weights = fold(design), [layer.weight.bits for layer in linear_layers(design)]
-    values = sum(region.bits // weights[0] for region in found if region.name.endswith("_weight"))
+    bits = {"spatial_weight": design.tokenizer.spatial.weight.bits if design.tokenizer.spatial else 0}
+    values = sum(region.bits // bits.get(region.name, weights[0]) for region in found if region.name.endswith("_weight"))
     values += sum(region.depth for region in found if region.name.endswith("_bias"))
     values += find_region(design, folding, "position").bits // design.quant.stream.bits
     assert values == parameters(design) + filled_up(design)
