@@ -15,6 +15,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from designs.decoding_set import DecodingSetError
+from designs.schema import DesignError
 from models.baselines.model import BaselineError
 from models.benchmark_cells import Cell, Result, fold_digest, folds_of, measured, read_result, write_result
 from models.benchmark_models import NAMES, BenchmarkError, check_model, evaluate, is_random, module_of
@@ -141,7 +143,7 @@ def command(
         with Progress(*columns, console=console) as progress:
             rows = table_rows(run(cells, out, jobs or len(os.sched_getaffinity(0)), progress))
         files = write_table(rows, out)
-    except (RecordingError, BaselineError, BenchmarkError, OSError) as error:
+    except (RecordingError, BaselineError, BenchmarkError, DesignError, DecodingSetError, OSError) as error:
         console.print(f"models.benchmark: {' '.join(str(error).split())}", highlight=False, soft_wrap=True, markup=False)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as interrupt:

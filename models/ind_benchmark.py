@@ -12,7 +12,7 @@ import numpy as np
 from designs.decoding_set import DecodingSet
 from designs.layer_table import macs_per_decision, parameters
 from designs.number_format import INT8, IntFormat
-from designs.schema import Design, HardwareSpec, ModelSpec, QuantSpec, SpatialSpec, TokenizerSpec
+from designs.schema import Design, DesignError, HardwareSpec, ModelSpec, QuantSpec, SpatialSpec, TokenizerSpec
 from models.fit import predict
 from models.outcome import Outcome
 from models.recipes import benchmark_recipe
@@ -36,7 +36,19 @@ FINE_OCTAVES = 4
 
 
 def design_for(recording: Recording, weight: IntFormat = INT8, activation: IntFormat = INT8) -> Design:
-    """The design that fits `recording`; RecordingError where its rate allows no token."""
+    """The design that fits `recording`; RecordingError where its rate allows no token, or its classes no decision."""
+    try:
+        return _drawn(recording, weight, activation)
+    except DesignError as error:
+        raise RecordingError(f"{recording.source}: no IND can be drawn for it ({error}); use another recording") from error
+
+
+def check(fold: Recording) -> None:
+    """RecordingError where the recording gets no design."""
+    design_for(fold)
+
+
+def _drawn(recording: Recording, weight: IntFormat, activation: IntFormat) -> Design:
     regression = recording.events == 0
     tokenizer = _ready_tokens(recording) if recording.kind != "voltage" else _bank(recording)
     seconds = HISTORY_S[recording.kind] if regression else recording.decide_s - READING_S
@@ -70,6 +82,8 @@ def _outputs(recording: Recording) -> int:
 
 def _ready_tokens(recording: Recording) -> TokenizerSpec:
     rate = round(recording.sample_hz)
+    if not 1 <= rate <= 1000:
+        raise RecordingError(f"{recording.source}: {recording.sample_hz:g} rows per second; bring it to 1 to 1000")
     return TokenizerSpec(
         channels=len(recording.electrodes),
         sample_hz=rate,

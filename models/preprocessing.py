@@ -6,9 +6,9 @@
 - Drift: x minus a leaky average of itself, one adder and one register per channel: `average += x - (average >> drift_bits)`.
 - Dead channels: those constant in every training session, and any that has not changed for `dead_after` samples, from then on
   until it changes; both give zeros.
-- No notch. A 50 Hz notch as integer filter costs two multiplications per sample and channel, as much as half an octave of the
-  bank; a line that stays the same adds a constant to the magnitudes of one octave, which the tokens' standardisation takes off,
-  and the paper's on-chip variant has none either.
+- No notch: as an integer filter it costs two multiplications per sample and channel, as much as half an octave of the bank. A
+  line weaker than the signal mostly raises the magnitudes of one octave, which the tokens' standardisation takes off; a strong
+  one has to be kept out before the converter. What a notch would gain has not been measured.
 
 A stream may come in pieces of any length, down to single samples as on chip: the codes are the same to the last bit, and those
 of quant.golden.preprocess and of the hardware (docs/blocks/preprocess.md).

@@ -207,7 +207,7 @@ def forget(out: Path) -> None:
 def command(
     design: Annotated[str, typer.Argument(help="name of a design, such as ind_int4")],
     out: Annotated[Path, typer.Option(help="folder for model.safetensors, decoding_set.npz and metrics.json")],
-    recording: Annotated[Path | None, typer.Option(help=".npz recording; default: a generated one")] = None,
+    recording: Annotated[Path | None, typer.Option(help="a recording (docs/datasets.md); default: a generated one")] = None,
     task: Annotated[str | None, typer.Option(help="task of a recording that holds several, such as fists_feet")] = None,
     seed: Annotated[int, typer.Option(help="seed of weights, batches and augmentation")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="epochs at most; early stopping may use fewer")] = None,

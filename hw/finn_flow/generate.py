@@ -126,7 +126,7 @@ def _specialised(layer: LinearLayer, folding: Folding, style: str = "rtl") -> Mo
     if node.op_type != f"MVAU_{style}":
         raise EmitError(
             f"{layer.name}: FINN has no RTL unit for {layer.input} inputs and {layer.weight} weights; "
-            "choose HardwareSpec.backend='amaranth' for this design"
+            "use --backend amaranth for this design"
         )
     node.name = module_name(layer)
     return model

@@ -10,6 +10,7 @@ from made_recordings import counts, rhythms
 import models.recipes
 from designs.layer_table import parameters
 from models.augment import Augmentation, augment
+from models.benchmark_models import check_model
 from models.ind_benchmark import PARAMETERS_AT_MOST, design_for, evaluate, float_ind
 from models.linear_start import discriminant, ridge, start_linear
 from models.metrics import accuracy, r2
@@ -150,3 +151,24 @@ def test_training_starts_as_the_linear_decoder_itself():
         expected = torch.einsum("wtf,otf->wo", seen, weight) + bias
         with torch.no_grad():
             assert torch.allclose(model(tokens), expected, atol=2e-3)
+
+
+def one_class() -> Recording:
+    recording = rhythms()
+    sessions = tuple(replace(session, label=np.zeros_like(session.label)) for session in recording.sessions)
+    return replace(recording, label_names=("left",), sessions=sessions)
+
+
+@pytest.mark.parametrize(
+    ("recording", "message"),
+    [
+        (one_class(), "rhythms: no IND can be drawn for it (ModelSpec: outputs=1 leaves nothing to decide; use at least 2)"),
+        (replace(counts(kind="features"), sample_hz=3000.0), "made: 3000 rows per second; bring it to 1 to 1000"),
+        (replace(counts(), sample_hz=0.4), "made: 0.4 rows per second; bring it to 1 to 1000"),
+    ],
+)
+def test_a_recording_that_gets_no_design_is_one_line_before_any_work(recording, message):
+    for model in ("ind", "ind_int8", "ind_int4"):
+        with pytest.raises(RecordingError) as caught:
+            check_model(model, recording)
+        assert str(caught.value).startswith(message)
