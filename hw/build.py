@@ -128,8 +128,12 @@ def main(
     design_name: Annotated[
         str, typer.Argument(metavar="DESIGN", help="A named design: ind_tiny, ind_int4, ind_int8, eeg_int4, spikes_int4 ...")
     ],
-    recording: Annotated[Path | None, typer.Option(help="A recording, one file (docs/datasets.md); default: the generated one.")] = None,
-    task: Annotated[str | None, typer.Option(help="Which task of the recording to decode; default: what its reader says.")] = None,
+    recording: Annotated[
+        Path | None, typer.Option(help="A recording, one file (docs/datasets.md); default: the generated one.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Which task of the recording to decode; default: what its reader says.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="ihp_sg13g2, osu018, or the path of a Liberty file.")] = None,
     backend: Annotated[
         str | None, typer.Option(help="engine (one array for all layers), or a pipeline: amaranth, finn.")
