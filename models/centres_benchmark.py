@@ -12,9 +12,10 @@ from models.windows import decoding_set
 
 
 def check(fold: Recording) -> None:
-    """RecordingError where the recording has no wavelets: the row would be that of `ind` under another name."""
+    """RecordingError where the recording gets no design, or one without wavelets: its row would be that of `ind`, renamed."""
     if fold.kind != "voltage":
         raise RecordingError(f"{fold.source}: holds {fold.kind}, ind_centres has no wavelets to centre; use ind")
+    design_for(fold)
 
 
 def evaluate(fold: Recording, model: str, seed: int) -> Outcome:

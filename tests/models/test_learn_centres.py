@@ -138,6 +138,8 @@ def test_the_row_of_the_benchmark_decodes_and_refuses_ready_tokens(monkeypatch):
     assert np.mean(found.predicted == found.wanted) > 0.9
     with pytest.raises(RecordingError, match=r"^made: holds counts, ind_centres has no wavelets to centre; use ind$"):
         benchmark_models.check_model("ind_centres", counts())
+    with pytest.raises(RecordingError, match=r"sampled at 160\.5 Hz"):
+        benchmark_models.check_model("ind_centres", replace(rhythms(), sample_hz=160.5))
     benchmark_models.check_model("ind_centres", rhythms())
 
 
