@@ -113,7 +113,7 @@ def spatial_sum(spec: TokenizerSpec) -> IntFormat:
 
 def decision_format(design: Design) -> IntFormat:
     """Format of the decided class; a regressor decides for none, and its port shows 0."""
-    return IntFormat(max(1, (design.model.outputs - 1).bit_length()) if not design.model.regression else 1, signed=False)
+    return IntFormat(1 if design.model.regression else (design.model.outputs - 1).bit_length(), signed=False)
 
 
 def key_value_sum(design: Design) -> IntFormat:

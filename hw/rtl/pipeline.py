@@ -1,7 +1,6 @@
 """A stage for every layer, all at work at the same time: the decoder behind the tokenizer as a stream (docs/blocks/ind.md)."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 from amaranth.hdl import Module, Value
 from amaranth.lib import stream, wiring
@@ -10,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from designs.layer_table import linear_layer
 from hw.plan.folding import Folding
 from hw.rtl.attention_block import AttentionBlock
+from hw.rtl.chain import connect_chain
 from hw.rtl.feed_forward import FeedForward
 from hw.rtl.linear import NO_WORDS, Linear, MatrixVectorFactory
 from hw.rtl.load_port import LoadBus
@@ -59,15 +59,7 @@ class Pipeline(wiring.Component):
         if self.mean_pool is not None:
             blocks["mean_pool"] = self.mean_pool
         blocks["readout"] = self.readout
-        for name, block in blocks.items():
-            m.submodules[name] = block
-            if hasattr(block, "bus"):
-                wiring.connect(m, wiring.flipped(self.bus), block.bus)
-        chain = list(blocks.values())
-        wiring.connect(m, wiring.flipped(self.i), chain[0].i)
-        for source, sink in pairwise(chain):
-            wiring.connect(m, source.o, sink.i)
-        wiring.connect(m, chain[-1].o, wiring.flipped(self.o))
+        connect_chain(m, self, blocks)
         return m
 
     def transfers(self) -> dict[str, tuple[Value, Value]]:

@@ -1,7 +1,6 @@
 """The whole tokenizer: preprocessing and spatial filter where there are any, wavelet bank, magnitude, pool, token buffer."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
@@ -9,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from designs.schema import TokenizerSpec
 from hw.plan.memory import Region
+from hw.rtl.chain import connect_chain
 from hw.rtl.linear import NO_WORDS
 from hw.rtl.load_port import LoadBus
 from hw.rtl.magnitude import Magnitude
@@ -62,13 +62,5 @@ class Tokenizer(wiring.Component):
             "pool": Pool(bank, self.regions["token_shift"], init=words.get("token_shift", ())),
             "token_buffer": TokenBuffer(bank),
         }
-        for name, block in blocks.items():
-            m.submodules[name] = block
-            if hasattr(block, "bus"):
-                wiring.connect(m, wiring.flipped(self.bus), block.bus)
-        chain = list(blocks.values())
-        wiring.connect(m, wiring.flipped(self.i), chain[0].i)
-        for source, sink in pairwise(chain):
-            wiring.connect(m, source.o, sink.i)
-        wiring.connect(m, chain[-1].o, wiring.flipped(self.o))
+        connect_chain(m, self, blocks)
         return m
