@@ -6,6 +6,9 @@ from functools import cache
 from designs.number_format import IntFormat, enclosing, product_sum
 from designs.schema import Design, TokenizerSpec
 
+DECIMATOR_TAPS = 7
+"""Taps of the half-band decimator between two octaves that are not 0."""
+
 
 @dataclass(frozen=True)
 class LinearLayer:
@@ -150,9 +153,22 @@ def parameters(design: Design) -> int:
     return sum(layer.parameters for layer in linear_layers(design)) + design.model.tokens * design.model.embed_dim + mixed
 
 
+def bank_macs(design: Design) -> int:
+    """Multiply-adds of the wavelet bank's filters for one decision, which takes one new token: every tap that is not 0, before
+    the hardware folds the symmetric ones; the mean where octaves are not evaluated equally often in every token. 0 where
+    samples are tokens already."""
+    spec = design.tokenizer
+    if spec.ready:
+        return 0
+    channels = spec.spatial.virtual_channels if spec.spatial else spec.channels
+    kernels = 2 * spec.taps * (spec.wavelets // spec.octaves)
+    octaves = 1 << spec.octaves  # each is evaluated half as often as the one above it, the first at every second sample
+    return channels * spec.token_samples * (kernels * (octaves - 1) + DECIMATOR_TAPS * (octaves - 2)) // octaves
+
+
 def macs_per_decision(design: Design) -> int:
     """Multiply-adds of the linear layers, the attention and the spatial filter for one decision, which takes one new token; the
-    tokenizer's filters come on top."""
+    tokenizer's filters come on top (`bank_macs`)."""
     model, spec = design.model, design.tokenizer
     attention = 2 * model.tokens * model.embed_dim * model.embed_dim * model.layers
     mixing = spec.token_samples * spec.channels * spec.spatial.virtual_channels if spec.spatial else 0

@@ -77,12 +77,11 @@ def _row(name: tuple[str, str, str], cells: list[tuple[Cell, Result]]) -> Row:
 
 def markdown(rows: list[Row]) -> str:
     """The table for a document."""
-    lines = [
-        "| recording | protocol | model | measure | mean | spread | parameters | MACs per decision | train, CPU s |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    columns = ["recording", "protocol", "model", "measure", "mean", "spread", "test windows"]
+    columns += ["parameters", "MACs per decision", "train, CPU s"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for row in rows:
-        cost = f"{row.parameters:,} | {row.macs_per_decision:,} | {row.train_s:.1f}"
+        cost = f"{row.test_windows:,} | {row.parameters:,} | {row.macs_per_decision:,} | {row.train_s:.1f}"
         lines.append(
             f"| {row.recording} | {row.protocol} | {row.model} | {row.measure} | {row.mean:.3f} | {row.spread:.3f} | {cost} |"
         )

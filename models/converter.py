@@ -1,7 +1,8 @@
 """The converter in front of the decoder: microvolt -> integer codes. One step size for all channels of a recording.
 
-The electrodes are AC coupled: each channel's median over the training sessions is taken off. A channel that is constant in a
-session is dead there, whatever its level: its codes are 0, and that session says nothing about its median.
+The electrodes are AC coupled: each channel's median over the training sessions is taken off. A channel gives codes of 0
+until it first changes, so a dead one gives nothing else, whatever its level; a session in which it is dead says nothing about
+its median.
 
 The step (`lsb_uv`) is chosen from the training sessions alone, so that all but one in a thousand of their samples stay below
 half of full scale; whatever a test session adds on top saturates, as in silicon.
@@ -29,13 +30,15 @@ class Converter:
     format: IntFormat
 
     def codes(self, samples: np.ndarray) -> np.ndarray:
-        """A whole session's samples [samples, channels], microvolt -> int16 of the same shape; 0 in its constant channels."""
+        """A whole session's samples [samples, channels], microvolt -> int16 of the same shape; 0 until a channel changes."""
         code = samples - self.offset_uv.astype(np.float32)
         code *= np.float32(1 / self.lsb_uv)
         code += np.float32(0.5)
         np.floor(code, out=code)
         np.clip(code, self.format.min, self.format.max, out=code)
-        code[:, constant_channels(samples)] = 0
+        changed = samples != samples[0]
+        first = np.where(changed.any(axis=0), changed.argmax(axis=0), len(samples))
+        code[: first.max()][np.arange(first.max())[:, None] < first] = 0
         return code.astype(np.int16)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from designs.decoding_set import DecodingSet
-from designs.layer_table import macs_per_decision, parameters
+from designs.layer_table import bank_macs, macs_per_decision, parameters
 from designs.number_format import INT8, IntFormat
 from designs.schema import Design, DesignError, HardwareSpec, ModelSpec, QuantSpec, SpatialSpec, TokenizerSpec
 from models.fit import predict
@@ -158,4 +158,5 @@ def outcome(design: Design, trained: Trained, found: DecodingSet, outputs: np.nd
     test = found.windows_of("test")
     wanted = found.window_target[test] if found.regression else found.window_label[test]
     windows = len(found.window_label) - len(test)
-    return Outcome(decoded(outputs, trained), wanted, windows, parameters(design), macs_per_decision(design), train_s)
+    macs = macs_per_decision(design) + bank_macs(design)
+    return Outcome(decoded(outputs, trained), wanted, windows, parameters(design), macs, train_s)

@@ -159,7 +159,7 @@ def test_the_spread_is_over_seeds_of_the_mean_over_folds():
     (row,) = table_rows(cells)
     assert (row.mean, row.spread) == (pytest.approx(0.7), pytest.approx(0.1))
     assert (row.seeds, row.folds, row.test_windows, row.parameters) == (2, 2, 20, 101)
-    assert markdown([row]).splitlines()[2] == "| row | given | csp | accuracy | 0.700 | 0.100 | 101 | 7 | 2.0 |"
+    assert markdown([row]).splitlines()[2] == "| row | given | csp | accuracy | 0.700 | 0.100 | 20 | 101 | 7 | 2.0 |"
 
 
 @pytest.mark.parametrize(

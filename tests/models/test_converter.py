@@ -14,8 +14,19 @@ from models.windows import decoding_set
 
 def test_codes_round_half_up_and_saturate():
     converter = Converter(np.array([10.0]), 2.0, INT12)
-    microvolt = np.array([[10.0], [11.0], [9.0], [8.9], [10.9], [1e6], [-1e6]], np.float32)
-    assert converter.codes(microvolt).ravel().tolist() == [0, 1, 0, -1, 0, 2047, -2048]
+    microvolt = np.array([[10.0], [10.0], [11.0], [9.0], [8.9], [10.9], [1e6], [-1e6]], np.float32)
+    assert converter.codes(microvolt).ravel().tolist() == [0, 0, 1, 0, -1, 0, 2047, -2048]
+
+
+def test_codes_look_at_no_later_sample_and_are_0_until_their_channel_changes():
+    samples = np.random.default_rng(0).normal(0, 50, (40, 3)).astype(np.float32)
+    samples[:12, 1] = 70
+    samples[:, 2] = -90
+    converter = Converter(np.zeros(3), 2.0, INT12)
+    codes = converter.codes(samples)
+    assert (codes[:12, 1] == 0).all() and codes[12:, 1].any() and (codes[:, 2] == 0).all() and codes[1:, 0].any()
+    for until in (1, 2, 12, 13, 25):
+        assert np.array_equal(converter.codes(samples[:until]), codes[:until])
 
 
 def test_all_but_a_thousandth_of_the_training_samples_stay_below_half_scale(recording):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from designs.catalogue import CATALOGUE
+from designs.layer_table import DECIMATOR_TAPS, bank_macs
 from designs.number_format import IntFormat
 from quant.golden.magnitude import magnitude
 from quant.golden.morlet import HALF_BAND, HALF_BAND_SHIFT, kernel_shift, morlet_kernels
@@ -106,8 +107,17 @@ def test_kernels_fit_their_bits_cosine_sums_to_zero_and_sine_is_odd(name):
         assert all(taps.min <= tap <= taps.max for tap in kernel.even + kernel.odd)
 
 
+def test_the_banks_multiply_adds_are_those_of_a_second_of_every_octave():
+    # 32 channels at 600 Hz, in pairs; 5 octaves of 2 wavelets, 20 taps of cosine and sine; a token in 100 ms
+    kernels = sum(300 / 2**octave * 2 * 2 * 20 for octave in range(5))
+    decimators = sum(300 / 2**octave * 7 for octave in range(4))
+    assert bank_macs(CATALOGUE["ind_int4"]) == 32 * (kernels + decimators) / 10
+    assert bank_macs(CATALOGUE["spikes_int4"]) == 0
+
+
 def test_the_half_band_filter_has_unit_gain_and_every_second_tap_zero_but_the_middle():
     assert sum(HALF_BAND) == 1 << HALF_BAND_SHIFT
+    assert np.count_nonzero(HALF_BAND) == DECIMATOR_TAPS
     assert [tap for i, tap in enumerate(HALF_BAND) if i % 2 == 1] == [0, 0, 256, 0, 0]
 
 
