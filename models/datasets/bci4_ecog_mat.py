@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from pymatreader import read_mat
 
+from designs.recording_files import competition_labels
 from models.recording import Recording, RecordingError, Session
 
 KIND = "bci4_ecog_mat"
-SUFFIXES = (".mat",)
 SAMPLE_HZ = 1000.0
 NEEDED = ("train_data", "train_dg")
 
@@ -27,7 +27,7 @@ def read(path: Path, task: str | None) -> Recording:
     missing = [key for key in NEEDED if key not in found]
     if missing:
         raise RecordingError(f"{path.name}: a .mat file without {', '.join(missing)}; known is BCI Competition IV set 4 alone")
-    labels = path.with_name(path.name.replace("_comp", "_testlabels"))
+    labels = path.with_name(competition_labels(path.name))
     if "test_dg" not in found and labels != path and labels.is_file():
         found |= read_mat(str(labels), variable_names=["test_dg"])
     parts = ["train", *(["test"] if {"test_data", "test_dg"} <= set(found) else [])]

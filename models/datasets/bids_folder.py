@@ -11,24 +11,23 @@ from pathlib import Path
 
 import mne_bids
 
+from designs.recording_files import bids_subject, bids_subjects
 from models.datasets.mne_files import recording_of
 from models.recording import Recording, RecordingError
 
 KIND = "BIDS"
-MARK = "dataset_description.json"
 EXTENSIONS = [".edf", ".bdf", ".vhdr", ".set", ".fif"]
 
 
 def tasks(path: Path) -> list[str]:
     """The folder's subjects."""
-    return list(mne_bids.get_entity_vals(path, "subject"))
+    return bids_subjects(path)
 
 
 def read(path: Path, task: str | None) -> Recording:
     """Every file of one subject. Raises RecordingError, or whatever mne-bids says of a damaged folder."""
     subjects = tasks(path)
-    subject, _, labels = (task or "").partition("/")
-    subject = subject or next(iter(subjects), "")
+    subject, labels = bids_subject(path, task), (task or "").partition("/")[2]
     if subject not in subjects:
         raise RecordingError(f"{path.name}: has no subject {subject!r}; use one of {', '.join(subjects[:12]) or 'none it has'}")
     with warnings.catch_warnings():

@@ -1,7 +1,8 @@
 """Recordings that took long to read, kept by their content, their task and their reader.
 
 Kept in the folder `IND_CACHE`, else `~/.cache/ind/recordings`, as plain arrays; an empty `IND_CACHE` keeps nothing. A file that
-changes, another task or another reader is another entry; a damaged entry is read anew. The folder can be deleted at any time.
+changes (designs.recording_files says which are read), another task or another reader is another entry; a damaged entry is read
+anew. The folder can be deleted at any time.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from designs.array_archive import ArchiveError, read_arrays
+from designs.recording_files import recording_files
 from models.recording import Recording, RecordingError, Session
 from models.source_closure import closure_digest
 
@@ -26,7 +28,8 @@ ARRAYS = ("samples", "onset", "label", "targets")
 
 
 def cached(path: Path, task: str | None, reader: str, read: Callable[[], Recording]) -> Recording:
-    """The kept recording, or what `read` gives, kept. MOABB's sets are fixed by their name and subject."""
+    """The kept recording, or what `read` gives, kept. MOABB's sets are fixed by their name and subject. Raises
+    RecordingFilesError."""
     folder = _folder()
     if folder is None:
         return read()
@@ -49,22 +52,13 @@ def _folder() -> Path | None:
 def _key(path: Path, task: str | None, reader: str) -> str:
     libraries = [f"{name} {version(name)}" for name in LIBRARIES]
     found = hashlib.sha256(json.dumps([path.name, task, closure_digest(reader), *libraries]).encode())
-    for file in _files(path):
-        found.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+    folder = path if path.is_dir() else path.parent
+    for file in recording_files(path, task):
+        found.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as opened:
             while part := opened.read(READ_AT_ONCE):
                 found.update(part)
     return found.hexdigest()
-
-
-def _files(path: Path) -> list[Path]:
-    """Every file that may be read: a folder's, and of a file those beside it that begin alike (BrainVision, test labels)."""
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.is_file())
-    if not path.is_file():
-        return []
-    stem = path.stem.partition("_")[0]
-    return sorted(file for file in path.parent.glob(f"{stem}*") if file.is_file())
 
 
 def _save(entry: Path, recording: Recording) -> None:

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
+from designs.recording_files import BIDS_MARK, MNE_SUFFIXES, MOABB, NWB_SUFFIXES, RecordingFilesError, session_files
 from designs.schema import Design
 from models.datasets import bci4_2b, bci4_ecog_features, ecog_snippets, generic, physionet_eegmmidb, stevenson_spikes
 from models.datasets.archive import open_archive
@@ -21,13 +22,10 @@ from models.datasets.generated_counts import generate_counts
 from models.recording import Recording, RecordingError
 
 READERS: tuple[ModuleType, ...] = (generic, physionet_eegmmidb, bci4_2b, bci4_ecog_features, stevenson_spikes, ecog_snippets)
-
-
-MOABB, BIDS_MARK = "moabb:", "dataset_description.json"
 FORMATS = {
-    **dict.fromkeys((".edf", ".bdf", ".gdf", ".vhdr", ".fif"), "models.datasets.mne_files"),
+    **dict.fromkeys(MNE_SUFFIXES, "models.datasets.mne_files"),
     ".mat": "models.datasets.bci4_ecog_mat",
-    ".nwb": "models.datasets.nwb_files",
+    **dict.fromkeys(NWB_SUFFIXES, "models.datasets.nwb_files"),
 }
 """Ending of a file -> reader."""
 
@@ -37,7 +35,10 @@ def read_recording(path: Path, task: str | None = None) -> Recording:
     reader = format_reader(path)
     if reader is None:
         return _read_archive(path, task)
-    return cached(path, task, reader, lambda: _guarded(reader, path, task))
+    try:
+        return cached(path, task, reader, lambda: _guarded(reader, path, task))
+    except RecordingFilesError as error:
+        raise RecordingError(str(error)) from error
 
 
 def format_reader(path: Path) -> str | None:
@@ -47,7 +48,7 @@ def format_reader(path: Path) -> str | None:
     if path.is_dir():
         if (path / BIDS_MARK).is_file():
             return "models.datasets.bids_folder"
-        return FORMATS[".nwb"] if any(path.glob("*.nwb")) else FORMATS[".edf"]
+        return FORMATS[next((file.suffix.lower() for file in session_files(path)), ".edf")]
     if not path.is_file() or path.suffix.lower() in (".npz", ".npy") or zipfile.is_zipfile(path):
         return None
     reader = FORMATS.get(path.suffix.lower())
@@ -65,7 +66,7 @@ def _guarded(reader: str, path: Path, task: str | None) -> Recording:
             warnings.simplefilter("ignore")
             found: Recording = module.read(str(path) if str(path).startswith(MOABB) else path, task)
             return found
-    except RecordingError:
+    except (RecordingError, RecordingFilesError):
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -1,7 +1,8 @@
 """EDF, BDF, GDF, BrainVision and FIF files through MNE-Python, with their annotations as labels.
 
 Source and licence: whatever the file's laboratory says. MNE-Python: Gramfort et al. 2013 (BSD-3-Clause).
-A file is one session; a folder of such files, of one subject, is one recording with a session per file, in the order of names.
+A file is one session, with the files that it is split into; a folder of such files, of one subject, is one recording with a
+session per file, in the order of names.
 Task: the annotations to decode, joined by `+`, and the seconds from a cue to the decision behind `@`: `left+right@4`. Without
 one, every annotation that comes twice counts as a class, and the decision comes after the annotations' own duration; where they
 have none, after the shortest time between two cues, 4 s at most. Split: models.splits' default.
@@ -13,10 +14,10 @@ from pathlib import Path
 import mne
 import numpy as np
 
+from designs.recording_files import MNE_SUFFIXES, recording_files, session_files
 from models.recording import Recording, RecordingError, Session
 
 KIND = "MNE"
-SUFFIXES = (".edf", ".bdf", ".gdf", ".vhdr", ".fif")
 CHANNEL_TYPES = ("eeg", "ecog", "seeg", "dbs")
 IGNORED = ("bad", "edge", "new segment", "boundary")
 DECIDE_AT_MOST_S = 4.0
@@ -27,10 +28,12 @@ Cues = list[tuple[str, float, float]]
 
 
 def read(path: Path, task: str | None) -> Recording:
-    """The file, or the folder's files, as one recording. Raises RecordingError, or whatever MNE says of a damaged file."""
-    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    """The file, or the folder's files, as one recording. Raises RecordingError, RecordingFilesError, or whatever MNE says of a
+    damaged file."""
+    recording_files(path, task)  # refuses a header that names files elsewhere
+    files = [path] if path.is_file() else session_files(path)
     if not files:
-        raise RecordingError(f"{path.name}: a folder without recordings; known are files in {', '.join(SUFFIXES)}")
+        raise RecordingError(f"{path.name}: a folder without recordings; known are files in {', '.join(MNE_SUFFIXES)}")
     return recording_of([(file.stem, read_raw(file)) for file in files], path.name, task)
 
 
@@ -43,6 +46,8 @@ def read_raw(path: Path) -> mne.io.BaseRaw:
 
 def recording_of(raws: list[tuple[str, mne.io.BaseRaw]], source: str, task: str | None) -> Recording:
     """(name, continuous signal) of every session -> the recording of its annotations. Raises RecordingError."""
+    later = {part for _, raw in raws for part in raw.filenames[1:]}  # of a split file: read with its first part
+    raws = [(name, raw) for name, raw in raws if raw.filenames[0] not in later]
     wanted, _, seconds = (task or "").partition("@")
     cues = [annotated_cues(raw) for _, raw in raws]
     labels = _labels(cues, wanted, source)

@@ -14,18 +14,18 @@ import numpy as np
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 from pynwb.ecephys import ElectricalSeries
 
+from designs.recording_files import session_files
 from models.datasets.nwb_voltages import read_voltages
 from models.recording import Recording, RecordingError, Session
 
 KIND = "NWB"
-SUFFIXES = (".nwb",)
 MASK = "eval_mask"
 SLOWEST_BIN_S, FASTEST_BIN_S = 0.05, 0.02
 
 
 def read(path: Path, task: str | None) -> Recording:
     """The file, or the folder's files. Raises RecordingError, or whatever pynwb says of a damaged file."""
-    files = [path] if path.is_file() else sorted(path.glob("*.nwb"))
+    files = [path] if path.is_file() else session_files(path)
     parts = [_read_file(file, task) for file in files]
     first = parts[0]
     for file, other in zip(files[1:], parts[1:], strict=True):

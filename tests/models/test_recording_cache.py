@@ -64,9 +64,13 @@ def test_other_content_another_task_and_another_reader_are_read_anew(tmp_path, f
     cached(path, None, "models.datasets.nwb_files", reads)
     path.write_bytes(b"contents")
     cached(path, None, READER, reads)
+    (tmp_path / "s_comp.mat").write_bytes(b"contents")
+    cached(tmp_path / "s_comp.mat", None, READER, reads)
     (tmp_path / "s_testlabels.mat").write_bytes(b"labels")
     cached(path, None, READER, reads)
     assert reads.times == 5
+    cached(tmp_path / "s_comp.mat", None, READER, reads)
+    assert reads.times == 6
 
 
 def test_a_damaged_entry_is_read_anew(tmp_path, folder, course):
