@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -44,7 +43,7 @@ def epoch_of(
     return epoch
 
 
-def measure(design: Design, recording: Path | None, task: str | None, epochs: int) -> list[tuple[str, int, int, float]]:
+def measure(design: Design, recording: str | None, task: str | None, epochs: int) -> list[tuple[str, int, int, float]]:
     """(name, parameters, windows, seconds per epoch: the least of `epochs` after one to warm up)."""
     torch.manual_seed(0)
     found = decoding_set(recording_for(design, recording, task, seed=0), design)
@@ -79,7 +78,7 @@ def _samples(found: DecodingSet, design: Design, length: int) -> list[torch.Tens
 
 def command(
     design: Annotated[str, typer.Argument(help="name of a design, such as eeg_int4")] = "ind_tiny",
-    recording: Annotated[Path | None, typer.Option(help="recording; default: the generated one")] = None,
+    recording: Annotated[str | None, typer.Option(help="FILE, FOLDER or moabb:NAME; default: the generated one")] = None,
     task: Annotated[str | None, typer.Option(help="task of the recording")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="epochs that are timed")] = 3,
 ) -> None:

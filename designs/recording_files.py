@@ -9,21 +9,19 @@ import re
 from itertools import count, takewhile
 from pathlib import Path
 
-MOABB, BIDS_MARK = "moabb:", "dataset_description.json"
+from designs.recording_place import MOABB, PlaceError
+
+BIDS_MARK = "dataset_description.json"
 MNE_SUFFIXES, NWB_SUFFIXES = (".edf", ".bdf", ".gdf", ".vhdr", ".fif"), (".nwb",)
 HEADER_BYTES = 1 << 20
 """The largest BrainVision header that is read; one of 512 channels has 30 KB."""
 BIDS_SIGNALS, BIDS_TABLES = ("eeg", "ieeg"), (".tsv", ".json")
 
 
-class RecordingFilesError(ValueError):
-    """A recording whose files cannot be told; the message names it and what to do."""
-
-
 def recording_files(place: str | Path, task: str | None = None) -> tuple[Path, ...]:
     """The files of the recording at `place`, a file or a folder, sorted; none for `moabb:NAME`, which is fixed by its name.
 
-    `task` chooses the subject of a BIDS folder. Raises RecordingFilesError.
+    `task` chooses the subject of a BIDS folder. Raises PlaceError.
     """
     path = Path(place)
     if str(place).startswith(MOABB):
@@ -33,7 +31,7 @@ def recording_files(place: str | Path, task: str | None = None) -> tuple[Path, .
     elif path.is_file():
         first = [path]
     else:
-        raise RecordingFilesError(f"{place}: no such recording; give a file, a folder or moabb:NAME")
+        raise PlaceError(f"{place}: no such recording; give a file, a folder or moabb:NAME")
     return tuple(sorted({*first, *(beside for file in first for beside in _read_with(file))}))
 
 
@@ -88,7 +86,7 @@ def _brainvision_parts(header: Path) -> list[Path]:
     named = {key: infos[key.lower()] for key in ("DataFile", "MarkerFile") if infos.get(key.lower())}
     for key, name in named.items():
         if Path(name).name != name:
-            raise RecordingFilesError(f"{header.name}: {key}={name} names another folder; put the file beside the header")
+            raise PlaceError(f"{header.name}: {key}={name} names another folder; put the file beside the header")
     if "MarkerFile" in named and not header.with_name(named["MarkerFile"]).is_file():
         named["MarkerFile"] = f"{header.stem}.vmrk"
     return [path for path in map(header.with_name, named.values()) if path.is_file()]
@@ -99,7 +97,7 @@ def _common_infos(header: Path) -> dict[str, str]:
     with header.open("rb") as opened:
         text = opened.read(HEADER_BYTES + 1)
     if len(text) > HEADER_BYTES:
-        raise RecordingFilesError(f"{header.name}: has more than the {HEADER_BYTES} bytes of a header; export it again")
+        raise PlaceError(f"{header.name}: has more than the {HEADER_BYTES} bytes of a header; export it again")
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(_decoded(text.partition(b"\n")[2]).partition("[Comment]")[0])

@@ -16,6 +16,7 @@ import typer
 from designs.catalogue import find_design
 from designs.decoding_set import DecodingSetError
 from designs.metric import Metric, MetricError, read_metrics
+from designs.recording_place import PlaceError, one_source, settled
 from designs.schema import Design, DesignError
 from hw.flow.activity import Activity
 from hw.flow.artifact import Kind
@@ -50,7 +51,7 @@ from quant.golden.parameters import ParameterError
 
 GOOD, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 WRONG_INPUT = (
-    *(WrongInput, DesignError, MissingTool, NoSpace, MetricError, TargetError, LibertyError),
+    *(WrongInput, PlaceError, DesignError, MissingTool, NoSpace, MetricError, TargetError, LibertyError),
     *(DecodingSetError, ParameterError, ExactnessError, NetlistError),
 )
 """Errors that are one line about what the user gave, what the machine lacks, or a file that was damaged on the way."""
@@ -129,7 +130,7 @@ def main(
         str, typer.Argument(metavar="DESIGN", help="A named design: ind_tiny, ind_int4, ind_int8, eeg_int4, spikes_int4 ...")
     ],
     recording: Annotated[
-        Path | None, typer.Option(help="A recording, one file (docs/datasets.md); default: the generated one.")
+        str | None, typer.Option(help="FILE, FOLDER or moabb:NAME, #TASK behind it (docs/datasets.md); default: generated.")
     ] = None,
     task: Annotated[
         str | None, typer.Option(help="Which task of the recording to decode; default: what its reader says.")
@@ -168,14 +169,17 @@ def main(
     """
     signal.signal(signal.SIGTERM, _interrupt)
     display = Display()
-    place = recording.resolve() if recording is not None else None
-    given: dict[str, object] = {"recording": place, "task": task, "target": target, "backend": backend, "board": board}
-    given |= {"clock_khz": clock_khz, "seed": seed}
-    options = {name: str(value) for name, value in given.items() if value is not None}
     try:
+        place = None
+        if recording is not None:
+            source = one_source(recording, task)
+            place, task = settled(source.place), source.task
+        given: dict[str, object] = {"recording": place, "task": task, "target": target, "backend": backend, "board": board}
+        given |= {"clock_khz": clock_khz, "seed": seed}
+        options = {name: str(value) for name, value in given.items() if value is not None}
         design = changed_design(find_design(design_name), target, backend, clock_khz)
         _refuse_beside_board(board, target=target, backend=backend, clock_khz=clock_khz)
-        train = Train(recording, task, seed)
+        train = Train(place, task, seed)
         steps = until_step(silicon_flow(train) if board is None else board_flow(train, board, design), until)
         before = _read_before(compare_with, design, steps) if compare_with is not None else ()
         _refuse_early(design, steps, target, board)

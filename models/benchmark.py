@@ -113,7 +113,7 @@ def run(cells: list[Cell], folder: Path, jobs: int, progress: Progress) -> list[
         progress.update(bar, advance=1, description=f"{cell.model}, {result.source}, seed {cell.seed}: {result.value:.3f}")
         if not progress.console.is_terminal:  # bars move on terminals alone
             progress.console.print(
-                f"{len(found)}/{len(cells)} {cell.model}, {result.source}, seed {cell.seed}: {result.value:.3f}"
+                f"{len(found)}/{len(cells)} {cell.model}, {result.source}, seed {cell.seed}: {result.value:.3f}", markup=False
             )
     return [(cell, found[cell]) for cell in cells]
 
@@ -135,7 +135,13 @@ def command(
     moabb:BNCI2014_001#1,2 --models csp --protocol few-shot:5. After Ctrl-C the same command goes on where it stopped.
     """
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     try:
         with console.status("reading recordings"):
             cells = plan(recording, [name for name in models.split(",") if name], protocol, seeds)

@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -189,7 +188,7 @@ def with_centres(design: Design, centres: tuple[float, ...]) -> Design:
     return replace(design, tokenizer=replace(design.tokenizer, centres=centres))
 
 
-def run(design: Design, recording: Path | None, task: str | None, seed: int, progress: Progress) -> tuple[float, ...]:
+def run(design: Design, recording: str | None, task: str | None, seed: int, progress: Progress) -> tuple[float, ...]:
     """Everything the command does before it prints."""
     check_wavelets(design)
     step = progress.add_task("recording and windows", total=1, loss="")
@@ -207,24 +206,30 @@ def run(design: Design, recording: Path | None, task: str | None, seed: int, pro
 
 def command(
     design: Annotated[str, typer.Argument(help="name of a design, such as eeg_int4")],
-    recording: Annotated[Path | None, typer.Option(help=".npz recording; default: a generated one")] = None,
+    recording: Annotated[
+        str | None, typer.Option(help="FILE, FOLDER or moabb:NAME, #TASK behind it; default: generated")
+    ] = None,
     task: Annotated[str | None, typer.Option(help="task of a recording that holds several, such as fists_feet")] = None,
     seed: Annotated[int, typer.Option(help="seed of the order of training windows")] = 0,
 ) -> None:
     """Learn the centre frequencies of DESIGN's wavelets from the recording's training part, and print the line to write into
     the design's file.
 
-    Example: python -m models.learn_centres eeg_int4 --recording S001.npz --task fists_feet. Another line means another
+    Example: python -m models.learn_centres eeg_int4 --recording S001.npz#fists_feet. Another line means another
     tokenizer: train the design again.
     """
     console = Console(stderr=True)
-    warnings.showwarning = lambda message, *_args, **_kw: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
+    warnings.showwarning = lambda message, *_args, **_kw: console.print(
+        f"warning: {message}", highlight=False, soft_wrap=True, markup=False
+    )
     warnings.simplefilter("always", RecordingWarning)
     torch.set_num_threads(1)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
     begin = time.monotonic()
     try:
-        with Progress(*columns, TextColumn("{task.fields[loss]}"), TimeElapsedColumn(), console=console) as progress:
+        with Progress(
+            *columns, TextColumn("{task.fields[loss]}", markup=False), TimeElapsedColumn(), console=console
+        ) as progress:
             before = find_design(design)
             centres = run(before, recording, task, seed, progress)
     except (DesignError, RecordingError, OSError) as error:

@@ -180,7 +180,7 @@ def _decoded(trained: Trained, part: str) -> np.ndarray:
 
 
 def run(
-    design: Design, recording: Path | None, task: str | None, settings: FitSettings, out: Path, progress: Progress
+    design: Design, recording: str | None, task: str | None, settings: FitSettings, out: Path, progress: Progress
 ) -> list[Metric]:
     """Everything the command does: files of `out` are complete or absent, and its metrics are returned."""
     begin = time.monotonic()
@@ -207,7 +207,9 @@ def forget(out: Path) -> None:
 def command(
     design: Annotated[str, typer.Argument(help="name of a design, such as ind_int4")],
     out: Annotated[Path, typer.Option(help="folder for model.safetensors, decoding_set.npz and metrics.json")],
-    recording: Annotated[Path | None, typer.Option(help="a recording (docs/datasets.md); default: a generated one")] = None,
+    recording: Annotated[
+        str | None, typer.Option(help="FILE, FOLDER or moabb:NAME, #TASK behind it; default: generated")
+    ] = None,
     task: Annotated[str | None, typer.Option(help="task of a recording that holds several, such as fists_feet")] = None,
     seed: Annotated[int, typer.Option(help="seed of weights, batches and augmentation")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="epochs at most; early stopping may use fewer")] = None,
@@ -216,18 +218,22 @@ def command(
     """Train the float decoder of DESIGN.
 
     Examples: python -m models.train ind_tiny --out out/ind_tiny/train; python -m models.train eeg_int4
-    --recording S001.npz --task fists_feet --seed 3 --out out/eeg_int4/train. After Ctrl-C the same command goes on from the
+    --recording S001.npz#fists_feet --seed 3 --out out/eeg_int4/train. After Ctrl-C the same command goes on from the
     last whole epoch.
     """
     console = Console(stderr=True)
-    warnings.showwarning = lambda message, *_args, **_kw: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
+    warnings.showwarning = lambda message, *_args, **_kw: console.print(
+        f"warning: {message}", highlight=False, soft_wrap=True, markup=False
+    )
     warnings.simplefilter("always", RecordingWarning)
     bound_threads()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
     try:
         if fresh:
             forget(out)
-        with Progress(*columns, TextColumn("{task.fields[loss]}"), TimeElapsedColumn(), console=console) as progress:
+        with Progress(
+            *columns, TextColumn("{task.fields[loss]}", markup=False), TimeElapsedColumn(), console=console
+        ) as progress:
             found = find_design(design)
             settings = named_recipe(found, seed)
             settings = settings if epochs is None else replace(settings, epochs=epochs)

@@ -264,7 +264,7 @@ def _earlier(design: str, *metrics: Metric) -> Callable[[Path], None]:
         (
             ["ind_tiny", "--recording", "{0}/none.npz"],
             _nothing,
-            "recording {0}/none.npz does not exist; give the path of an .npz file",
+            "{0}/none.npz: no such recording; give a file, a folder or moabb:NAME",
         ),
         (["ind_tiny", "--until", "syntesize"], _nothing, "--until syntesize: no such step: did you mean synthesize?"),
         (

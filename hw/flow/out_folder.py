@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from designs.recording_place import MOABB
 from hw.flow.step import WrongInput
 
 RECORD = "build.json"
@@ -15,10 +16,10 @@ def folder_name(design: str, options: dict[str, str]) -> str:
 
 def _tag(name: str, value: str) -> str:
     if name in ("recording", "target"):
-        return Path(value).stem
+        return value.removeprefix(MOABB) if value.startswith(MOABB) else Path(value).stem
     if name in ("seed", "clock_khz"):
         return f"{name.removesuffix('_khz')}{value}" + ("khz" if name == "clock_khz" else "")
-    return value
+    return value.replace("/", "_")
 
 
 def other_builds(folder: Path) -> list[Path]:

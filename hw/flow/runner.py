@@ -129,7 +129,8 @@ def input_hashes(step: Step, design: Design, given: Files) -> dict[str, str]:
     found |= {f"design.{name}": repr(getattr(design, name)) for name in step.specs}
     found |= {f"option {name}": value for name, value in step.options().items()}
     found |= {f"file {kind.name}": hash_path(path) for kind, path in given.items()}
-    found |= {f"outside {path.name}": hash_path(path) for path in step.outside(design)}
+    for path in step.outside(design):  # the same name in several folders: in their order
+        found[f"outside {path.name}"] = " ".join([*found.get(f"outside {path.name}", "").split(), hash_path(path)])
     found |= {f"tool {tool.command}": tool.version() for tool in step.tools}
     found["sources"] = source_hash((type(step).__module__, *step.programs), step.scripts)
     return found

@@ -29,7 +29,7 @@ ARRAYS = ("samples", "onset", "label", "targets")
 
 def cached(path: Path, task: str | None, reader: str, read: Callable[[], Recording]) -> Recording:
     """The kept recording, or what `read` gives, kept. MOABB's sets are fixed by their name and subject. Raises
-    RecordingFilesError."""
+    PlaceError."""
     folder = _folder()
     if folder is None:
         return read()

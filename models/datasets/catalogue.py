@@ -12,7 +12,8 @@ from types import ModuleType
 
 import numpy as np
 
-from designs.recording_files import BIDS_MARK, MNE_SUFFIXES, MOABB, NWB_SUFFIXES, RecordingFilesError, session_files
+from designs.recording_files import BIDS_MARK, MNE_SUFFIXES, NWB_SUFFIXES, session_files
+from designs.recording_place import MOABB, PlaceError, one_source
 from designs.schema import Design
 from models.datasets import bci4_2b, bci4_ecog_features, ecog_snippets, generic, physionet_eegmmidb, stevenson_spikes
 from models.datasets.archive import open_archive
@@ -37,7 +38,7 @@ def read_recording(path: Path, task: str | None = None) -> Recording:
         return _read_archive(path, task)
     try:
         return cached(path, task, reader, lambda: _guarded(reader, path, task))
-    except RecordingFilesError as error:
+    except PlaceError as error:
         raise RecordingError(str(error)) from error
 
 
@@ -66,7 +67,7 @@ def _guarded(reader: str, path: Path, task: str | None) -> Recording:
             warnings.simplefilter("ignore")
             found: Recording = module.read(str(path) if str(path).startswith(MOABB) else path, task)
             return found
-    except (RecordingError, RecordingFilesError):
+    except (RecordingError, PlaceError):
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
@@ -110,10 +111,14 @@ def tasks_of(place: str) -> list[str]:
     return list(listed)
 
 
-def recording_for(design: Design, path: Path | None, task: str | None, seed: int) -> Recording:
-    """The recording at `path`, or the generated one that `design` takes."""
-    if path is not None:
-        return read_recording(path, task)
+def recording_for(design: Design, named: str | Path | None, task: str | None, seed: int) -> Recording:
+    """The one recording that `named` names, `PLACE` or `PLACE#TASK`, or the generated one that `design` takes."""
+    if named is not None:
+        try:
+            source = one_source(str(named), task)
+        except PlaceError as error:
+            raise RecordingError(str(error)) from error
+        return read_recording(Path(source.place), source.task)
     if task is not None:
         raise RecordingError(f"the generated recording has no task {task!r}; leave --task out, or give a --recording")
     if design.tokenizer.signal == "counts" and design.model.regression:

@@ -28,7 +28,7 @@ Cues = list[tuple[str, float, float]]
 
 
 def read(path: Path, task: str | None) -> Recording:
-    """The file, or the folder's files, as one recording. Raises RecordingError, RecordingFilesError, or whatever MNE says of a
+    """The file, or the folder's files, as one recording. Raises RecordingError, PlaceError, or whatever MNE says of a
     damaged file."""
     recording_files(path, task)  # refuses a header that names files elsewhere
     files = [path] if path.is_file() else session_files(path)

@@ -1,34 +1,21 @@
-"""Where a recording comes from, as one writes it on a command line: `PLACE` or `PLACE#TASK,TASK` or `PLACE#all`.
+"""The recordings that one names on a command line of several (designs.recording_place says how), and how a table calls them."""
 
-PLACE is a file, a folder or `moabb:NAME`. Each task is a recording of its own (a subject, a kind of trial); `all` is every task
-that the place lists.
-"""
-
-from dataclasses import dataclass
 from pathlib import Path
 
+from designs.recording_place import ALL, MOABB, PlaceError, Source, place_and_tasks
 from models.datasets.catalogue import read_recording, tasks_of
 from models.recording import Recording, RecordingError
 
 
-@dataclass(frozen=True)
-class Source:
-    """One recording: its place and its task."""
-
-    place: str
-    task: str | None = None
-
-
 def read_sources(text: str) -> list[Source]:
     """The recordings that `text` names. Raises RecordingError for a place that is not there or tasks it does not list."""
-    place, _, tasks = text.partition("#")
-    if not place or (not place.startswith("moabb:") and not Path(place).exists()):
-        raise RecordingError(f"{place or repr(text)}: no such recording; give a file, a folder or moabb:NAME")
-    if not tasks:
-        return [Source(place)]
-    if tasks == "all":
-        return [Source(place, task) for task in tasks_of(place)]
-    return [Source(place, task) for task in tasks.split(",")]
+    try:
+        place, tasks = place_and_tasks(text)
+    except PlaceError as error:
+        raise RecordingError(str(error)) from error
+    if tasks == (ALL,):
+        tasks = tuple(tasks_of(place))
+    return [Source(place, task) for task in tasks] or [Source(place)]
 
 
 def read_source(source: Source) -> Recording:
@@ -39,5 +26,5 @@ def read_source(source: Source) -> Recording:
 def row_name(text: str) -> str:
     """How a table calls what `text` names: the place's last part, and its tasks."""
     place, _, tasks = text.partition("#")
-    name = place.partition(":")[2] if place.startswith("moabb:") else Path(place).name.removesuffix(".npz")
+    name = place.removeprefix(MOABB) if place.startswith(MOABB) else Path(place).name.removesuffix(".npz")
     return f"{name} {tasks.replace(',', ' ')}".strip()

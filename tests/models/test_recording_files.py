@@ -7,7 +7,8 @@ import mne
 import numpy as np
 import pytest
 
-from designs.recording_files import HEADER_BYTES, RecordingFilesError, recording_files
+from designs.recording_files import HEADER_BYTES, recording_files
+from designs.recording_place import PlaceError
 from models.datasets.cache import cached
 from models.datasets.catalogue import read_recording
 from models.recording import RecordingError
@@ -108,7 +109,7 @@ def test_a_header_that_names_another_folder_is_refused(tmp_path, name):
     text = (tmp_path / "s.vhdr").read_text()
     (tmp_path / "s.vhdr").write_text(re.sub("MarkerFile=.*", f"MarkerFile={name}", text))
     message = f"^{re.escape(f's.vhdr: MarkerFile={name} names another folder; put the file beside the header')}$"
-    with pytest.raises(RecordingFilesError, match=message):
+    with pytest.raises(PlaceError, match=message):
         recording_files(tmp_path / "s.vhdr")
     with pytest.raises(RecordingError, match=message):
         read_recording(tmp_path / "s.vhdr")
@@ -133,7 +134,7 @@ def test_a_header_that_is_none_has_no_parts(tmp_path, content):
 
 def test_no_more_of_a_header_is_read_than_a_header_has(tmp_path):
     (tmp_path / "s.vhdr").write_bytes(b"x\n" * HEADER_BYTES)
-    with pytest.raises(RecordingFilesError, match=r"^s\.vhdr: has more than the 1048576 bytes of a header; export it again$"):
+    with pytest.raises(PlaceError, match=r"^s\.vhdr: has more than the 1048576 bytes of a header; export it again$"):
         recording_files(tmp_path / "s.vhdr")
 
 
@@ -196,7 +197,7 @@ def test_same_names_in_other_folders_are_another_recording(tmp_path, monkeypatch
 
 def test_a_name_of_moabb_has_no_files_and_no_place_is_refused(tmp_path):
     assert names("moabb:BNCI2014_001", "1") == []
-    with pytest.raises(RecordingFilesError, match=r"none: no such recording; give a file, a folder or moabb:NAME$"):
+    with pytest.raises(PlaceError, match=r"none: no such recording; give a file, a folder or moabb:NAME$"):
         recording_files(tmp_path / "none")
-    with pytest.raises(RecordingFilesError, match=r"^/dev/null: no such recording"):
+    with pytest.raises(PlaceError, match=r"^/dev/null: no such recording"):
         recording_files("/dev/null")

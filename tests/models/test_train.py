@@ -47,7 +47,10 @@ def test_ind_tiny_is_trained_well_above_chance_and_can_be_loaded(tmp_path):
     ("arguments", "message"),
     [
         (("ind_tin",), "models.train: design 'ind_tin' is unknown: did you mean ind_tiny?"),
-        (("ind_tiny", "--recording", "none.npz"), "models.train: none.npz: no such recording; give the path of an .npz file"),
+        (
+            ("ind_tiny", "--recording", "none.npz"),
+            "models.train: none.npz: no such recording; give a file, a folder or moabb:NAME",
+        ),
         (
             ("ind_tiny", "--task", "left"),
             "models.train: the generated recording has no task 'left'; leave --task out, or give a --recording",
