@@ -43,7 +43,7 @@ class Recording:
     The samples themselves are judged by `fit_to_design`, on the electrodes that the design takes.
 
     `decide_s`: seconds from a cue to the end of the window that is decided on. `test_sessions`: names of the sessions kept
-    for the test; empty: the last one (models.splits).
+    for the test; empty: the last one (models.splits). `target_names`: what the columns of targets are; empty: not known.
     """
 
     source: str
@@ -54,6 +54,7 @@ class Recording:
     sessions: tuple[Session, ...]
     decide_s: float
     test_sessions: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._require(self.kind in KINDS, f"kind {self.kind!r} is unknown; use one of {', '.join(KINDS)}")
@@ -96,8 +97,20 @@ class Recording:
         self._require(bool(inside.all()), f"{who} has {(~inside).sum()} cues outside its {len(samples)} samples; correct them")
         known = (session.label >= 0) & (session.label < len(self.label_names))
         self._require(bool(known.all()), f"{who} has labels outside 0 to {len(self.label_names) - 1}; correct them")
+        if session.targets is not None:
+            self._check_targets(session.targets, who, len(samples))
         with np.errstate(over="ignore"):  # infinite then, and refused as such
             return replace(session, samples=samples.astype(np.float32, copy=False))
+
+    def _check_targets(self, targets: np.ndarray, who: str, samples: int) -> None:
+        self._require(
+            targets.ndim == 2 and len(targets) == samples,
+            f"{who} has targets of shape {list(targets.shape)} where [{samples}, outputs] is needed",
+        )
+        self._require(
+            len(self.target_names) in (0, targets.shape[1]),
+            f"{who} has {targets.shape[1]} targets, but {len(self.target_names)} are named; name each one",
+        )
 
     @property
     def events(self) -> int:

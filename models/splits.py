@@ -62,7 +62,7 @@ def subject_folds(recordings: Sequence[Recording]) -> list[Recording]:
     if len(recordings) < 2:
         raise RecordingError(f"{first.source}: leave-one-subject-out needs the recordings of two subjects; give more")
     for other in recordings[1:]:
-        for field in ("kind", "sample_hz", "electrodes", "label_names", "decide_s"):
+        for field in ("kind", "sample_hz", "electrodes", "label_names", "target_names", "decide_s"):
             if getattr(other, field) != getattr(first, field):
                 raise RecordingError(f"{other.source}: has another {field} than {first.source}; leave it out")
     named = [_named_after_subject(recording, i) for i, recording in enumerate(recordings)]

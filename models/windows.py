@@ -95,7 +95,7 @@ def decoding_set(recording: Recording, design: Design, spread: int | None = None
 def _names(recording: Recording, design: Design) -> tuple[str, ...]:
     if not design.model.regression:
         return recording.label_names
-    return tuple(f"target{i + 1}" for i in range(design.model.outputs))
+    return recording.target_names or tuple(f"target{i + 1}" for i in range(design.model.outputs))
 
 
 def _rows_with_labels(recording: Recording, index: int, training: bool, design: Design, spread: int) -> WindowRows:

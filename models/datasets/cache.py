@@ -23,7 +23,7 @@ from models.source_closure import closure_digest
 VARIABLE = "IND_CACHE"
 READ_AT_ONCE = 1 << 20
 LIBRARIES = ("mne", "moabb", "mne-bids", "pynwb", "pymatreader")
-FIELDS = ("source", "kind", "sample_hz", "electrodes", "label_names", "decide_s", "test_sessions")
+FIELDS = ("source", "kind", "sample_hz", "electrodes", "label_names", "decide_s", "test_sessions", "target_names")
 ARRAYS = ("samples", "onset", "label", "targets")
 
 
@@ -81,6 +81,6 @@ def _load(entry: Path) -> Recording:
         Session(name, found[f"{i}.samples"], found[f"{i}.onset"], found[f"{i}.label"], found.get(f"{i}.targets"))
         for i, name in enumerate(names)
     )
-    for field in ("electrodes", "label_names", "test_sessions"):
+    for field in ("electrodes", "label_names", "test_sessions", "target_names"):
         head[field] = tuple(head[field])
     return Recording(sessions=sessions, **head)

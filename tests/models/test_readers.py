@@ -93,6 +93,11 @@ def generic():
     }
 
 
+def generic_course():
+    file = generic() | {"kind": np.array("features"), "targets": np.zeros((3000, 2)), "target_names": np.array(["x", "y"])}
+    return {key: value for key, value in file.items() if key not in ("event_sample", "event_label", "scale_uv")}
+
+
 def test_physionet_runs_become_sessions(write):
     file = physionet()
     found = read_recording(write(**file))
@@ -271,6 +276,7 @@ def test_the_generated_recording_has_no_tasks():
 
 READ = {
     "generic": generic,
+    "generic with a course": generic_course,
     "physionet_eegmmidb": physionet,
     "bci4_2b": trials,
     "bci4_ecog_features": features,
