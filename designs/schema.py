@@ -18,6 +18,8 @@ GAIN_BITS = 8
 LOWEST_CENTRE, HIGHEST_CENTRE = 0.1, 0.3
 """Of an octave's rate. Below, 14 taps no longer hold well over a cycle; above, the half-band decimator takes off more than 6 %,
 and as much of what lies beyond half the rate folds back onto the wavelet."""
+VIRTUAL_PER_CHANNEL = 2
+"""Mixes of the same channels add nothing beyond this, but cost wavelets."""
 STILL_AT_MOST = (1 << 16) - 1
 """Samples without a change that preprocessing can count."""
 
@@ -53,7 +55,7 @@ class SpatialSpec:
     def __post_init__(self) -> None:
         _positive(self, "virtual_channels")
         _require(
-            self.weight.signed and 2 <= self.weight.bits <= 8,
+            isinstance(self.weight, IntFormat) and self.weight.signed and 2 <= self.weight.bits <= 8,
             f"SpatialSpec: weight={self.weight} must be a signed format of 2 to 8 bits",
         )
 
@@ -126,10 +128,29 @@ class TokenizerSpec:
             not self.electrodes or len(self.electrodes) == self.channels,
             f"TokenizerSpec: {len(self.electrodes)} electrodes named for channels={self.channels}; name all of them or none",
         )
+        self._check_front()
         if self.signal == "voltage":
             self._check_bank()
         else:
             self._check_ready_tokens()
+
+    def _check_front(self) -> None:
+        """What stands in front of the wavelets, where anything does."""
+        spatial, preprocess = self.spatial, self.preprocess
+        _require(
+            spatial is None or isinstance(spatial, SpatialSpec),
+            f"TokenizerSpec: spatial={spatial!r} is no SpatialSpec; write spatial=SpatialSpec(virtual_channels=8), or None",
+        )
+        _require(
+            preprocess is None or isinstance(preprocess, PreprocessSpec),
+            f"TokenizerSpec: preprocess={preprocess!r} is no PreprocessSpec; write "
+            f"preprocess=PreprocessSpec(drift_bits=8, dead_after=1200), or None",
+        )
+        _require(
+            spatial is None or spatial.virtual_channels <= VIRTUAL_PER_CHANNEL * self.channels,
+            f"TokenizerSpec: spatial.virtual_channels={spatial and spatial.virtual_channels} is out of range for "
+            f"channels={self.channels}; use 1 to {VIRTUAL_PER_CHANNEL * self.channels}",
+        )
 
     def _check_ready_tokens(self) -> None:
         _require(

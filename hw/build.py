@@ -39,6 +39,7 @@ from hw.flow.synthesize import Synthesize
 from hw.flow.timing import Timing
 from hw.flow.tool import MissingTool, ToolError
 from hw.flow.train import Train
+from hw.plan.cycles import check_pace
 from hw.power.liberty import LibertyError
 from hw.power.netlist import NetlistError
 from hw.report.cards import cards
@@ -84,9 +85,8 @@ def changed_design(design: Design, target: str | None, backend: str | None, cloc
 
 def _refuse_early(design: Design, steps: Sequence[Step], target: str | None, board: str | None) -> None:
     """Say what cannot work before minutes are spent: WrongInput, MissingTool or DesignError."""
-    if board is not None:
-        fit_to_board(design, find_board(board))
-    elif target is not None:
+    check_pace(design if board is None else fit_to_board(design, find_board(board)))
+    if board is None and target is not None:
         process_for(design)
     for step in steps:
         step.require(design)

@@ -55,7 +55,7 @@ def block_of(spec: TokenizerSpec, shift: int) -> SpatialFilter:
 VARIANTS = {
     "fewer_than_channels": lambda: block_of(spec_of(9, 4), shift=8),
     "more_than_a_word": lambda: block_of(spec_of(5, 10), shift=9),
-    "unevenly_filled": lambda: block_of(spec_of(4, 19), shift=8),
+    "unevenly_filled": lambda: block_of(spec_of(10, 19), shift=8),
     "one_by_one": lambda: block_of(spec_of(1, 1), shift=0),
     "narrow_weights": lambda: block_of(spec_of(28, 8, bits=4), shift=6),
     "implant": lambda: block_of(spec_of(64, 24), shift=13),

@@ -19,7 +19,7 @@ SPECS: dict[str, TokenizerSpec] = {
 }
 MIXED_SPECS: dict[str, TokenizerSpec] = {
     "mixed": replace(TINY, channels=9, spatial=SpatialSpec(4)),
-    "mixed_more_than_channels": replace(TINY, channels=3, spatial=SpatialSpec(10)),
+    "mixed_more_than_channels": replace(TINY, channels=5, spatial=SpatialSpec(10)),
 }
 FULL_SPECS: dict[str, TokenizerSpec] = {
     "ind_int4": IMPLANT,

@@ -16,7 +16,7 @@ from designs.decoding_set import DecodingSet, DecodingSetError
 from designs.ind_tiny import IND_TINY
 from designs.metric import Metric, MetricError, read_metrics, write_metrics
 from designs.number_format import INT8, UINT8, IntFormat
-from designs.schema import Design, DesignError, PreprocessSpec
+from designs.schema import Design, DesignError, PreprocessSpec, SpatialSpec
 from quant.golden.exactness import ExactnessError, read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,6 +84,23 @@ TOKENIZER, MODEL, QUANT, HARDWARE = IND_TINY.tokenizer, IND_TINY.model, IND_TINY
             {"centres": (0.2,)},
             "TokenizerSpec: signal='counts' comes as tokens, behind which are no wavelets; use centres=()",
         ),
+        (
+            TOKENIZER,
+            {"spatial": 8},
+            "TokenizerSpec: spatial=8 is no SpatialSpec; write spatial=SpatialSpec(virtual_channels=8), or None",
+        ),
+        (
+            TOKENIZER,
+            {"preprocess": True},
+            "TokenizerSpec: preprocess=True is no PreprocessSpec; write preprocess=PreprocessSpec(drift_bits=8, "
+            "dead_after=1200), or None",
+        ),
+        (
+            TOKENIZER,
+            {"spatial": SpatialSpec(9)},
+            "TokenizerSpec: spatial.virtual_channels=9 is out of range for channels=4; use 1 to 8",
+        ),
+        (SpatialSpec(8), {"weight": 8}, "SpatialSpec: weight=8 must be a signed format of 2 to 8 bits"),
         (PREPROCESS, {"dead_after": 0}, "PreprocessSpec: dead_after=0 is not a positive whole number"),
         (PREPROCESS, {"dead_after": 65536}, "PreprocessSpec: dead_after=65536 is out of range; use 1 to 65535 samples"),
         (PREPROCESS, {"drift_bits": 17}, "PreprocessSpec: drift_bits=17 is out of range; use 0 to 16, 0 for no average"),
@@ -276,6 +293,18 @@ def _earlier(design: str, *metrics: Metric) -> Callable[[Path], None]:
             ["ind_tiny", "--clock-khz", "5"],
             _nothing,
             "ind_tiny: clock_khz=5 gives 800 cycles per decision, fewer than hardware.stage_cycles=2400; raise the clock",
+        ),
+        (
+            ["eeg_mixed_int4", "--clock-khz", "9", "--until", "train"],
+            _nothing,
+            "eeg_mixed_int4: the engine's passes take 4410 cycles per decision, but clock_khz=9 gives 3600; use clock_khz=12 "
+            "or more",
+        ),
+        (
+            ["eeg_mixed_int4", "--clock-khz", "8", "--backend", "amaranth"],
+            _nothing,
+            "eeg_mixed_int4: spatial filter and wavelets take 3204 cycles per decision, but clock_khz=8 gives 3200; use "
+            "clock_khz=9 or more",
         ),
         (
             ["ind_tiny", "--target", "sky130"],

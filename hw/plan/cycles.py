@@ -1,7 +1,7 @@
 """Cycles per decision that each stage needs, before anything is built; rtl_sim measures the same numbers."""
 
 from designs.layer_table import linear_layers
-from designs.schema import Design, TokenizerSpec
+from designs.schema import Design, DesignError, TokenizerSpec
 from hw.plan.engine import Kind, Pass, embed_groups, passes, position_pack, state_halves
 from hw.plan.folding import Folding, attention_cycles, fold, linear_cycles
 from hw.plan.spatial import spatial_layout
@@ -39,6 +39,23 @@ def pace(design: Design, folding: dict[str, Folding] | None = None) -> int:
         return max(cycles.values())
     tokenizer = cycles.pop("tokenizer")
     return max(tokenizer, sum(cycles.values()))
+
+
+def check_pace(design: Design) -> None:
+    """DesignError where samples come faster than the clock lets them be taken; it names the lowest clock that keeps up."""
+    needed, clock_khz, token_ms = pace(design), design.hardware.clock_khz, design.tokenizer.token_ms
+    if needed > clock_khz * token_ms:
+        raise DesignError(
+            f"{design.name}: {_limiting(design, needed)} {needed} cycles per decision, but clock_khz={clock_khz} gives "
+            f"{clock_khz * token_ms}; use clock_khz={-(-needed // token_ms)} or more"
+        )
+
+
+def _limiting(design: Design, needed: int) -> str:
+    """What sets the pace, and its verb."""
+    if tokenizer_cycles(design.tokenizer) == needed:
+        return "spatial filter and wavelets take" if design.tokenizer.spatial else "wavelets take"
+    return "the engine's passes take" if design.hardware.backend == "engine" else f"{slowest(plan_cycles(design))} takes"
 
 
 def slowest(cycles: dict[str, int]) -> str:

@@ -9,8 +9,8 @@ import pytest
 from designs.catalogue import CATALOGUE
 from designs.layer_table import attention_sum, key_value_sum, linear_layer, linear_layers, macs_per_decision, streams, token_sum
 from designs.number_format import INT8, UINT4
-from designs.schema import Design, DesignError
-from hw.plan.cycles import pace, pass_cycles, plan_cycles, tokenizer_cycles
+from designs.schema import Design, DesignError, SpatialSpec
+from hw.plan.cycles import check_pace, pace, pass_cycles, plan_cycles, tokenizer_cycles
 from hw.plan.engine import (
     LANE,
     Kind,
@@ -250,6 +250,32 @@ def test_the_stages_of_an_engine_are_its_passes() -> None:
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.name)
 def test_every_named_design_keeps_up_with_its_samples(design: Design) -> None:
     assert pace(design) <= design.hardware.clock_khz * design.tokenizer.token_ms
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.name)
+def test_the_clock_that_a_refusal_names_is_the_lowest_that_keeps_up(design: Design) -> None:
+    def at(clock_khz: int) -> Design:  # stage_cycles are of pipelines
+        return replace(design, hardware=replace(design.hardware, clock_khz=clock_khz, stage_cycles=1))
+
+    lowest = -(-pace(design) // design.tokenizer.token_ms)
+    check_pace(at(lowest))
+    with pytest.raises(DesignError, match=rf" {pace(design)} cycles per decision, .*; use clock_khz={lowest} or more$"):
+        check_pace(at(lowest - 1))
+
+
+def test_a_clock_that_suits_the_wavelets_may_be_too_slow_for_the_spatial_filter_in_front() -> None:
+    tokenizer = replace(IMPLANT.tokenizer, channels=64)
+    mixed = replace(tokenizer, spatial=SpatialSpec(24))
+    hardware = replace(IMPLANT.hardware, clock_khz=100, backend="amaranth")
+    check_pace(replace(IMPLANT, tokenizer=replace(tokenizer, channels=24), hardware=hardware))
+    with pytest.raises(DesignError) as caught:
+        check_pace(replace(IMPLANT, tokenizer=mixed, hardware=hardware))
+    needed = tokenizer_cycles(mixed)
+    assert needed > 64 * 3 * mixed.token_samples
+    assert str(caught.value) == (
+        f"ind_int4: spatial filter and wavelets take {needed} cycles per decision, but clock_khz=100 gives 10000; use "
+        f"clock_khz={-(-needed // 100)} or more"
+    )
 
 
 @pytest.mark.verilator

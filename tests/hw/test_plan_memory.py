@@ -152,14 +152,14 @@ def test_words_hold_shifts(design: Design) -> None:
 @pytest.mark.parametrize(("virtual", "bits", "lanes", "groups"), [(4, 8, 4, 1), (9, 8, 5, 2), (24, 8, 8, 3), (17, 7, 9, 2)])
 def test_spatial_weights_lie_sample_by_sample_as_many_as_fit_a_word(virtual: int, bits: int, lanes: int, groups: int) -> None:
     spatial = SpatialSpec(virtual, IntFormat(bits))
-    spec = replace(IMPLANT.tokenizer, channels=5, spatial=spatial)
-    weight = np.random.default_rng(1).integers(spatial.weight.min, spatial.weight.max, (virtual, 5), endpoint=True)
+    spec = replace(IMPLANT.tokenizer, channels=12, spatial=spatial)
+    weight = np.random.default_rng(1).integers(spatial.weight.min, spatial.weight.max, (virtual, 12), endpoint=True)
     design = replace(IMPLANT, tokenizer=spec)
     integers = replace(random_integers(design, seed=1), spatial_weight=weight)
     assert (spatial_layout(spec).lanes, spatial_layout(spec).groups) == (lanes, groups)
     region, words = find_region(design, fold(design), "spatial_weight"), load_words(integers, fold(design))["spatial_weight"]
-    assert (region.depth, region.width) == (5 * groups, lanes * bits) and region.width <= 64
-    for channel in range(5):
+    assert (region.depth, region.width) == (12 * groups, lanes * bits) and region.width <= 64
+    for channel in range(12):
         for row in range(lanes * groups):
             group, lane = divmod(row, lanes)
             expected = weight[row, channel] if row < virtual else 0
