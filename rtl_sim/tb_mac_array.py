@@ -34,7 +34,7 @@ VARIANTS = {
 
 
 class ArrayBench:
-    """Drives the array's ports, which are no streams: it multiplies in the cycles in which `step` is high."""
+    """Drives the array's ports, which are no streams: it multiplies what it took while `take` was high, a cycle later."""
 
     def __init__(self, dut: Any, stall: stalls.Stall):
         self._dut, self._steps = dut, stall(3)
@@ -44,23 +44,26 @@ class ArrayBench:
 
     async def start(self) -> None:
         Clock(self._dut.clk, PERIOD_NS, unit="ns").start()
-        for name in ("rst", "step", "first", "lanes", "place", "by_lane", "own", "shared", "bias"):
+        for name in ("rst", "take", "first", "lanes", "show", "place", "by_lane", "own", "shared", "carry", "bias"):
             getattr(self._dut, name).value = 0
         await RisingEdge(self._dut.clk)
 
-    async def multiply(self, own: np.ndarray, shared: np.ndarray, bias: np.ndarray, lanes: int) -> None:
-        """own [steps, lanes], shared [steps, kinds, rows]: a step as often as the pattern moves, other values in between."""
+    async def multiply(self, own: np.ndarray, shared: np.ndarray, carry: np.ndarray, bias: np.ndarray, lanes: int) -> None:
+        """own [steps, lanes], shared [steps, kinds, rows], carry [steps, rows], bias [rows]: a step as often as the pattern
+        moves, other values in between."""
         dut = self._dut
         for step in range(len(own)):
             while not next(self._steps):
-                dut.step.value, dut.own.value = 0, pack(self.shapes["own"], (own[step] ^ 1).tolist())
+                dut.take.value, dut.own.value = 0, pack(self.shapes["own"], (own[step] ^ 1).tolist())
                 await RisingEdge(dut.clk)
-            dut.step.value, dut.first.value, dut.lanes.value = 1, int(step == 0), lanes
+            dut.take.value, dut.first.value, dut.lanes.value = 1, int(step == 0), lanes
             dut.own.value = pack(self.shapes["own"], own[step].tolist())
             dut.shared.value = pack(self.shapes["shared"], shared[step].tolist())
+            dut.carry.value = pack_bits(carry[step])
             dut.bias.value = pack(self.shapes["bias"], bias.tolist())
             await RisingEdge(dut.clk)
-        dut.step.value = 0
+        dut.take.value = 0
+        await RisingEdge(dut.clk)  # the last step is in the sums after it
 
     async def sums(self) -> np.ndarray:
         """int64 [rows, lanes], read row by row; asserts that reading lane by lane gives the same."""
@@ -70,13 +73,22 @@ class ArrayBench:
         return by_row
 
     async def _column(self, place: int, *, by_lane: bool) -> list[int]:
-        self._dut.place.value, self._dut.by_lane.value = place, int(by_lane)
+        self._dut.place.value, self._dut.by_lane.value, self._dut.show.value = place, int(by_lane), 1
         await Timer(PERIOD_NS // 5, "ns")
-        return unpack(self.shapes["column"], int(self._dut.column.value))
+        found = unpack(self.shapes["column"], int(self._dut.column.value))
+        self._dut.show.value = 0
+        await Timer(PERIOD_NS // 5, "ns")
+        assert int(self._dut.column.value) == 0, "sums are seen though nobody asked for them"
+        return found
 
 
-def operands(bench: ArrayBench, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """int64 own [steps, lanes], shared [steps, kinds, rows], bias [rows]; run 0 has the largest products of either sign."""
+def pack_bits(bits: np.ndarray) -> int:
+    return int(sum(int(bit) << place for place, bit in enumerate(bits)))
+
+
+def operands(bench: ArrayBench, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """int64 own [steps, lanes], shared [steps, kinds, rows], carry [steps, rows], bias [rows]; run 0 has the largest products
+    of either sign."""
     own = corners_then_random(OWN, STEPS * bench.lanes, seed).reshape(STEPS, bench.lanes)
     shared = corners_then_random(bench.shared, STEPS * bench.kinds * bench.rows, seed + 1)
     if seed == 0:
@@ -84,14 +96,16 @@ def operands(bench: ArrayBench, seed: int) -> tuple[np.ndarray, np.ndarray, np.n
     return (
         own,
         shared.reshape(STEPS, bench.kinds, bench.rows),
+        np.random.default_rng(seed).integers(0, 2, (STEPS, bench.rows)),
         corners_then_random(BIAS, bench.rows + 3, seed + 2)[-bench.rows :],
     )
 
 
-def golden(bench: ArrayBench, own: np.ndarray, shared: np.ndarray, bias: np.ndarray) -> np.ndarray:
+def golden(bench: ArrayBench, own: np.ndarray, shared: np.ndarray, carry: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """int64 [rows, lanes]: a dense layer of the row's operands for every lane."""
-    layer = LinearLayer("array", STEPS, bench.rows, bench.lanes, OWN, bench.shared, None)
-    kinds = [linear(own.T, LinearParameters(shared[:, kind].T, bias, 0), layer) for kind in range(bench.kinds)]
+    layer = LinearLayer("array", STEPS, bench.rows, bench.lanes, OWN, IntFormat(bench.shared.bits + 1), None)
+    weights = [(shared[:, kind] + carry).T for kind in range(bench.kinds)]
+    kinds = [linear(own.T, LinearParameters(weight, bias, 0), layer) for weight in weights]
     return np.stack([kinds[lane % bench.kinds][lane] for lane in range(bench.lanes)], axis=1)
 
 

@@ -9,7 +9,7 @@ OWN = {"query", "key", "value", "attention", "project", "expand", "contract"}
 
 def block_of(instance: str) -> str:
     """`pipeline.block0_attention.query.core.u12` -> "block0_query"; `tokenizer.wavelet_bank.u3` -> "wavelet_bank";
-    `engine.array.mac_0_1.u3` -> "array"; `engine.u3` -> "engine"; `u7` -> "top".
+    `engine.datapath.array.lane_0.u3` -> "array"; `engine.u3` -> "engine"; `u7` -> "top".
     """
     path = instance.split(".")[:-1]
     if path[:1] == ["pipeline"]:
@@ -20,5 +20,5 @@ def block_of(instance: str) -> str:
     if half:
         return f"{half.group(1)}_{path[1] if len(path) > 1 and path[1] in OWN else 'residual'}"
     if path[0] in ("tokenizer", "engine") and len(path) > 1:
-        return path[1]
+        return path[2] if path[1] == "datapath" and len(path) > 2 else path[1]
     return path[0]

@@ -226,7 +226,7 @@ def operand_bits(design: Design) -> tuple[int, int]:
     activations = [layer.input for layer in linear_layers(design)]
     own = max(one.bits + (not one.signed) for one in (*activations, quant.activation.unsigned()))
     if halves == 2:
-        return max(own, quant.activation.bits + LANE.bits // 2 + 1), LANE.bits // 2 + 1
+        return max(own, quant.activation.bits + LANE.bits // 2 + 1), LANE.bits // 2
     return own, max(quant.weight.bits, quant.activation.bits, quant.stream.bits)
 
 

@@ -1,45 +1,143 @@
 """The engine's multipliers: `rows` outputs times `tokens` lanes of sums (docs/blocks/mac_array.md)."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 
-class Mac(wiring.Component):
-    """One multiplier and its sum: ``sum += own * shared``, or ``bias + own * shared`` where it is the first, while `step`.
+class Product(wiring.Component):
+    """``product = own * (shared + carry)`` by radix-4 Booth recoding (Booth 1951; MacSorley 1961), without registers.
 
-    A module of its own, so that its cells keep together: most of their wires end within it.
+    Two bits of `shared` make a digit of -2 to 2, so half as many rows are added; `carry` is the bit below its lowest, which
+    costs nothing. A module of its own: its sum is as wide as the product and not, by sign extension, as the running sum.
     """
 
-    def __init__(self, *, own_bits: int, shared_bits: int, bias_bits: int, sum_bits: int):
+    def __init__(self, *, own_bits: int, shared_bits: int):
+        self._digits = -(-shared_bits // 2)
         super().__init__(
             {
                 "own": In(signed(own_bits)),
                 "shared": In(signed(shared_bits)),
-                "bias": In(signed(bias_bits)),
-                "step": In(1),
-                "first": In(1),
-                "sum": Out(signed(sum_bits)),
+                "carry": In(1),
+                "product": Out(signed(own_bits + shared_bits)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        total = Signal.like(self.sum, reset_less=True)
-        m.d.comb += self.sum.eq(total)
-        with m.If(self.step):
-            m.d.sync += total.eq(Mux(self.first, self.bias, total) + self.own * self.shared)
+        bits = Cat(self.carry, self.shared, self.shared[-1])
+        once, twice = Cat(self.own, self.own[-1]), Cat(Const(0, 1), self.own)
+        rows, ones = [], []  # a negative row is what is there inverted, and a one
+        for digit in range(self._digits):
+            low, middle, high = (bits[2 * digit + place] for place in range(3))
+            one, two, row = low ^ middle, (low == middle) & (middle != high), Signal(signed(len(once)), name=f"row_{digit}")
+            m.d.comb += row.eq(
+                ((once & one.replicate(len(once))) | (twice & two.replicate(len(once)))) ^ high.replicate(len(once))
+            )
+            rows.append(row << 2 * digit)
+            ones += [high, Const(0, 1)]
+        m.d.comb += self.product.eq(Cat(*ones) + sum(rows))
+        return m
+
+
+class Mac(wiring.Component):
+    """One multiplier and its adder: ``after = (bias if first else before) + own * (shared + carry)``, without registers.
+
+    bias: 0 unless `first`. A module of its own, so that its cells keep together: most of their wires end within it.
+    """
+
+    def __init__(self, *, own_bits: int, shared_bits: int, bias_bits: int, sum_bits: int):
+        self._product = Product(own_bits=own_bits, shared_bits=shared_bits)
+        super().__init__(
+            {
+                "own": In(signed(own_bits)),
+                "shared": In(signed(shared_bits)),
+                "carry": In(1),
+                "bias": In(signed(bias_bits)),
+                "first": In(1),
+                "before": In(signed(sum_bits)),
+                "after": Out(signed(sum_bits)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.product = product = self._product
+        start = Signal.like(self.before)
+        m.d.comb += [
+            product.own.eq(self.own),
+            product.shared.eq(self.shared),
+            product.carry.eq(self.carry),
+            start.eq((self.before & ~self.first.replicate(len(start))) | self.bias),
+            self.after.eq(start + product.product),
+        ]
+        return m
+
+
+class MacLane(wiring.Component):
+    """The operand and the sums of one lane, a sum per row.
+
+    keep: take `own` as the operand; step: ``sum[row] += (shared[row] + carry[row]) * operand``, from `bias[row]` on where
+    `first`; else `bias` is 0.
+    column: the sum of row `place` while `shown`, else 0; row_sums: every sum while `row_shown`, else 0, so that nothing beyond
+    the lane follows sums that grow.
+    """
+
+    def __init__(self, *, rows: int, own_bits: int, shared_bits: int, bias_bits: int, sum_bits: int):
+        self._rows = rows
+        self._bits = {"own_bits": own_bits, "shared_bits": shared_bits, "bias_bits": bias_bits, "sum_bits": sum_bits}
+        super().__init__(
+            {
+                "own": In(signed(own_bits)),
+                "keep": In(1),
+                "shared": In(data.ArrayLayout(signed(shared_bits), rows)),
+                "carry": In(rows),
+                "bias": In(data.ArrayLayout(signed(bias_bits), rows)),
+                "step": In(1),
+                "first": In(1),
+                "place": In(range(rows)),
+                "shown": In(1),
+                "row_shown": In(1),
+                "column": Out(signed(sum_bits)),
+                "row_sums": Out(data.ArrayLayout(signed(sum_bits), rows)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        operand = Signal.like(self.own, reset_less=True)
+        with m.If(self.keep):
+            m.d.sync += operand.eq(self.own)
+        sums = [Signal(signed(self._bits["sum_bits"]), name=f"sum_{row}", reset_less=True) for row in range(self._rows)]
+        for row, total in enumerate(sums):
+            m.submodules[f"mac_{row}"] = mac = Mac(**self._bits)
+            m.d.comb += [
+                mac.own.eq(operand),
+                mac.shared.eq(self.shared[row]),
+                mac.carry.eq(self.carry[row]),
+                mac.bias.eq(self.bias[row]),
+                mac.first.eq(self.first),
+                mac.before.eq(total),
+                self.row_sums[row].eq(Mux(self.row_shown, total, 0)),
+            ]
+            with m.If(self.step):
+                m.d.sync += total.eq(mac.after)
+        m.d.comb += self.column.eq(pick([Mux(self.shown, total, 0) for total in sums], self.place))
         return m
 
 
 class MacArray(wiring.Component):
-    """``sum[row][lane] += shared[lane % kinds][row] * own[lane]``, a new sum starting from `bias[row]`.
+    """``sum[row][lane] += (shared[lane % kinds][row] + carry[row]) * own[lane]``, a new sum starting from `bias[row]`.
 
-    step: multiply and add, in the lanes of `lanes`; first: start the sums anew. own, shared: operands, signed.
-    The sums are read without delay: `place` picks a row, of which `column` has every lane, or with `by_lane` a lane, of which
-    `column` has every row. Golden twin: quant.golden.linear, one step of its matrix product per cycle.
+    take: keep `shared`, `carry`, `first`, `lanes` and, in the lanes of `lanes`, `own`, and multiply and add them there in the
+    next cycle; first: start the sums anew, from `bias` as it then is. own, shared: operands, signed.
+    The sums are read without delay while `show`: `place` picks a row, of which `column` has every lane, or with `by_lane` a
+    lane, of which `column` has every row; otherwise `column` is 0. Golden twin: quant.golden.linear, one step of its matrix
+    product per cycle.
     """
 
     def __init__(
@@ -53,10 +151,12 @@ class MacArray(wiring.Component):
             {
                 "own": In(data.ArrayLayout(signed(own_bits), lanes)),
                 "shared": In(data.ArrayLayout(data.ArrayLayout(signed(shared_bits), rows), kinds)),
+                "carry": In(rows),
                 "bias": In(data.ArrayLayout(signed(bias_bits), rows)),
-                "step": In(1),
+                "take": In(1),
                 "first": In(1),
                 "lanes": In(lanes),
+                "show": In(1),
                 "place": In(range(lanes)),
                 "by_lane": In(1),
                 "column": Out(data.ArrayLayout(signed(sum_bits), lanes)),
@@ -65,24 +165,34 @@ class MacArray(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        macs = [[Mac(**self._bits) for _ in range(self._lanes)] for _ in range(self._rows)]
-        for row, of_row in enumerate(macs):
-            for lane, mac in enumerate(of_row):
-                m.submodules[f"mac_{row}_{lane}"] = mac
-                m.d.comb += [
-                    mac.own.eq(self.own[lane]),
-                    mac.shared.eq(self.shared[lane % self._kinds][row]),
-                    mac.bias.eq(self.bias[row]),
-                    mac.first.eq(self.first),
-                    mac.step.eq(self.step & self.lanes[lane]),
-                ]
-        sums = [[mac.sum for mac in of_row] for of_row in macs]
-        for lane in range(self._lanes):
-            of_place = pick([sums[row][lane] for row in range(self._rows)], self.place)
-            if lane < self._rows:
-                m.d.comb += self.column[lane].eq(Mux(self.by_lane, pick(sums[lane], self.place), of_place))
-            else:
-                m.d.comb += self.column[lane].eq(of_place)
+        step, first, chosen = Signal(), Signal(), Signal(self._lanes)
+        shared, carry = Signal.like(self.shared, reset_less=True), Signal.like(self.carry, reset_less=True)
+        bias = Signal.like(self.bias)
+        m.d.sync += step.eq(self.take)
+        with m.If(self.take):
+            m.d.sync += [shared.eq(self.shared), carry.eq(self.carry), first.eq(self.first), chosen.eq(self.lanes)]
+        with m.If(step & first):  # the biases of the next sums are already gathered while these grow
+            m.d.comb += bias.eq(self.bias)
+        lanes = [MacLane(rows=self._rows, **self._bits) for _ in range(self._lanes)]
+        for number, lane in enumerate(lanes):
+            m.submodules[f"lane_{number}"] = lane
+            m.d.comb += [
+                lane.own.eq(self.own[number]),
+                lane.keep.eq(self.take & self.lanes[number]),
+                lane.shared.eq(shared[number % self._kinds]),
+                lane.carry.eq(carry),
+                lane.bias.eq(bias),
+                lane.step.eq(step & chosen[number]),
+                lane.first.eq(first),
+                lane.place.eq(self.place),
+                lane.shown.eq(self.show & ~self.by_lane),
+                lane.row_shown.eq(self.show & self.by_lane & (self.place == number)),
+            ]
+        for number, lane in enumerate(lanes):
+            found = Value.cast(lane.column)
+            if number < self._rows:
+                found |= reduce(or_, (Value.cast(each.row_sums[number]) for each in lanes))
+            m.d.comb += self.column[number].eq(found)
         return m
 
 

@@ -63,20 +63,25 @@ def fields_of(program: tuple[Pass, ...]) -> tuple[Field, ...]:
     return tuple(Field(name, tuple(values)) for name, values in rows.items())
 
 
+class PassFields(wiring.Signature):
+    """What is known of a pass: the fields and flags of hw.plan.engine.Pass; low, high: limits of the format that it writes."""
+
+    def __init__(self, program: tuple[Pass, ...]):
+        limit = signed(LANE.bits + 1)
+        members = {field.name: Out(range(field.limit + 1)) for field in fields_of(program)}
+        members |= {name: Out(1) for name in FLAGS} | {"low": Out(limit), "high": Out(limit)}
+        super().__init__(members | {"shift": Out(SHIFT_BITS)})
+
+
 class PassTable(wiring.Component):
     """`index` of a pass to its fields: a table of constants, and registers for the row in use.
 
-    fetch: the fields are those of `index` from the next cycle on. low, high: limits of the format that the pass writes; the
-    other outputs are the fields and flags of hw.plan.engine.Pass.
+    fetch: `now` is the pass `index` from the next cycle on.
     """
 
     def __init__(self, program: tuple[Pass, ...]):
         self.program, self._fields = program, fields_of(program)
-        limit = signed(LANE.bits + 1)
-        ports = {field.name: Out(range(field.limit + 1)) for field in self._fields}
-        ports |= {name: Out(1) for name in FLAGS} | {"low": Out(limit), "high": Out(limit)}
-        ports["shift"] = Out(SHIFT_BITS)
-        super().__init__({"index": In(range(len(program))), "fetch": In(1)} | ports)
+        super().__init__({"index": In(range(len(program))), "fetch": In(1), "now": Out(PassFields(program))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -88,10 +93,10 @@ class PassTable(wiring.Component):
                     for name, value in flags_of(one).items():
                         m.d.sync += self._port(name).eq(value)
                     written = one.out if one.out.bits <= LANE.bits else IntFormat(LANE.bits)
-                    m.d.sync += [self.low.eq(written.min), self.high.eq(written.max)]
+                    m.d.sync += [self.now.low.eq(written.min), self.now.high.eq(written.max)]
         return m
 
     def _port(self, name: str) -> Signal:
-        found = getattr(self, name)
+        found = getattr(self.now, name)
         assert isinstance(found, Signal)
         return found

@@ -1,0 +1,153 @@
+"""The engine's data: operands into the array, its sums rounded into words (docs/blocks/engine.md).
+
+A module of its own, without the memories and without the control, so that its busy wires are short.
+"""
+
+from functools import reduce
+from operator import add
+
+from amaranth.hdl import Cat, Const, Module, Mux, Value, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from designs.schema import Design
+from hw.plan.engine import LANE, Pass, bias_format, embed_groups, engine_rows, operand_bits, state_halves, sum_bits
+from hw.rtl.mac_array import MacArray, pick
+from hw.rtl.pass_table import PassFields
+from hw.rtl.payloads import shape_of, vector_of
+from hw.rtl.sequencer import Steering
+from hw.rtl.write_back import WriteBack
+
+
+class Datapath(wiring.Component):
+    """What the memories offer, multiplied and rounded to what they are given back.
+
+    now, steer: hw.rtl.pass_table, hw.rtl.sequencer. feature, embedding, weight, bias, position: payloads of the engine's
+    streams. column_read, row_read: the words that were read last. to_columns, to_rows: words to write. embed, rounded, added:
+    what the boundaries show of them; readout: the readout's sum.
+    """
+
+    def __init__(self, design: Design, program: tuple[Pass, ...]):
+        self.design, self.program = design, program
+        self._rows, self._tokens, self._kinds = engine_rows(design), design.model.tokens, embed_groups(design)
+        stream, weight = design.quant.stream, vector_of(design.quant.weight, self._rows)
+        bias, lanes = shape_of(bias_format(design)), data.ArrayLayout(unsigned(LANE.bits), self._tokens)
+        super().__init__(
+            {
+                "now": In(PassFields(program)),
+                "steer": In(Steering(design, program)),
+                "feature": In(shape_of(design.tokenizer.token)),
+                "embedding": In(data.ArrayLayout(weight, self._kinds)),
+                "weight": In(weight),
+                "bias": In(data.ArrayLayout(bias, self._rows)),
+                "position": In(data.ArrayLayout(shape_of(stream), self._tokens)),
+                "column_read": In(lanes),
+                "row_read": In(data.ArrayLayout(signed(LANE.bits), self._rows)),
+                "to_columns": Out(lanes),
+                "to_rows": Out(data.ArrayLayout(unsigned(LANE.bits), self._rows)),
+                "embed": Out(LANE.bits),
+                "rounded": Out(lanes),
+                "added": Out(lanes),
+                "readout": Out(signed(sum_bits(design))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        own_bits, shared_bits = operand_bits(self.design)
+        m.submodules.array = self._array = MacArray(
+            rows=self._rows,
+            lanes=self._tokens,
+            own_bits=own_bits,
+            shared_bits=shared_bits,
+            bias_bits=bias_format(self.design).bits,
+            sum_bits=sum_bits(self.design),
+            kinds=self._kinds,
+        )
+        self._multiply(m)
+        self._round(m)
+        self._write(m)
+        return m
+
+    def _multiply(self, m: Module) -> None:
+        """The array keeps its operands: multipliers see each pair once, without the glitches of the choice between sources."""
+        now, steer, array = self.now, self.steer, self._array
+        m.d.comb += [
+            array.take.eq(steer.take),
+            array.first.eq(steer.first),
+            array.lanes.eq(steer.lanes),
+            array.show.eq(steer.writes),
+            array.place.eq(steer.place),
+            array.by_lane.eq(now.by_token),
+        ]
+        for row in range(self._rows):
+            m.d.comb += array.bias[row].eq(Mux(now.has_bias, self.bias[row], 0))
+            stored, carry = self._state_operand(self.row_read[row])
+            m.d.comb += array.carry[row].eq(carry)
+            operand = Mux(now.outer | now.attends, stored, self.weight[row])
+            for kind in range(self._kinds):
+                m.d.comb += array.shared[kind][row].eq(Mux(now.embeds, self.embedding[kind][row], operand))
+        for lane in range(self._tokens):
+            kept = self._kept(lane)
+            operand = Cat(kept, kept[-1] & ~now.unsigned).as_signed()
+            if state_halves(self.design) == 2:
+                operand = Mux(steer.half, operand << LANE.bits // 2, operand)
+            m.d.comb += array.own[lane].eq(Mux(now.embeds, Cat(self.feature, 0), operand))
+
+    def _kept(self, lane: int) -> Value:
+        """A lane's value of the word that was read; in a readout of all tokens lane 0 takes each in turn."""
+        if lane or not self.program[-1].lane_by_lane:
+            return Value.cast(self.column_read[lane])
+        values = [self.column_read[each] for each in range(self._tokens)]
+        return Mux(self.now.lane_by_lane, pick(values, self.steer.lane), values[0])
+
+    def _state_operand(self, stored: Value) -> tuple[Value, Value]:
+        """(A value or a state of the second memory; of a split state the half that is multiplied, what is to be added to it):
+        where the lower half, taken as signed, counts 2 ** width too little, the upper one counts one more."""
+        if state_halves(self.design) == 1:
+            return stored, Const(0)
+        width = LANE.bits // 2
+        half = Mux(self.steer.half, stored[width:].as_signed(), stored[:width].as_signed())
+        return half, self.steer.half & stored[width - 1]
+
+    def _round(self, m: Module) -> None:
+        """The sums shown, or in the pool's pass the tokens of the column that was read, to the format of the pass."""
+        now, column = self.now, self._array.column
+        m.submodules.write_back = self._back = back = WriteBack(
+            lanes=self._tokens, sum_bits=sum_bits(self.design), lane_bits=LANE.bits, stream=self.design.quant.stream
+        )
+        kept = [self.column_read[lane].as_signed() for lane in range(self._tokens)]
+        pooled = Mux(self.steer.writes & now.pools, reduce(add, kept), column[0])
+        m.d.comb += [
+            back.sums[0].eq(pooled),
+            *(back.sums[lane].eq(column[lane]) for lane in range(1, self._tokens)),
+            back.shift.eq(now.shift),
+            back.low.eq(now.low),
+            back.high.eq(now.high),
+            self.readout.eq(column[0]),
+        ]
+
+    def _write(self, m: Module) -> None:
+        """Words for the memories: rounded sums, by output or by token, or added to the stream, or the history moved on."""
+        now, steer, back = self.now, self.steer, self._back
+        new = pick([back.rounded[lane] for lane in range(self.program[0].groups)], steer.group)
+        history, stored = Cat(Value.cast(self.column_read)[LANE.bits :], new), Value.cast(self.column_read)
+        by_row, none = Cat(*(back.rounded[row] for row in range(self._rows))), Const(0, len(stored))
+        m.d.comb += [
+            back.left.eq(Mux(steer.writes, Mux(now.embeds, history, stored), none)),
+            back.right.eq(Mux(now.embeds, Value.cast(self.position), back.rounded)),
+            self.embed.eq(new),
+            self.rounded.eq(back.rounded),
+            self.added.eq(back.added),
+            self.to_rows.eq(by_row),
+        ]
+        with m.If(steer.is_embed):
+            m.d.comb += self.to_columns.eq(history)
+        with m.Elif(now.embeds | now.residual):
+            m.d.comb += self.to_columns.eq(back.added)
+        with m.Elif(now.pools):
+            m.d.comb += self.to_columns.eq(back.rounded[0])
+        with m.Elif(now.by_token):
+            m.d.comb += self.to_columns.eq(by_row)
+        with m.Else():
+            m.d.comb += self.to_columns.eq(back.rounded)
