@@ -1,0 +1,87 @@
+"""How near the integer bank comes to the float Morlet, kernel by kernel: shorter ones have fewer bits to read and write."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+from torch.nn import functional
+
+from designs.catalogue import find_design
+from designs.decoding_set import DecodingSet
+from designs.schema import Design, DesignError, TokenizerSpec
+from models.datasets.catalogue import recording_for
+from models.preprocessing import preprocessed_streams
+from models.recording import RecordingError
+from models.wavelets import pooled
+from models.windows import decoding_set
+from quant.golden.pool import pooled_magnitudes
+
+CYCLES, TAPS = (3.0, 3.5, 4.0, 4.5, 5.0), (14, 16, 18, 20, 24)
+WHOLE_TAPS = 48
+"""Of the float kernels: six standard deviations to either side of the longest one here."""
+CHANNELS, TOKENS, SETTLING = 8, 400, 12
+"""What is compared: the first channels and tokens of a stream, without the first tokens and as many at its end."""
+
+
+def whole_kernel_magnitudes(codes: np.ndarray, spec: TokenizerSpec) -> np.ndarray:
+    """codes [samples, channels] -> float [tokens, channels, wavelets]: magnitudes of kernels that are not cut off, centred in
+    time where those of `spec` are."""
+    tokens, whole = len(codes) // spec.token_samples, replace(spec, taps=WHOLE_TAPS)
+    found = []
+    for octave in range(spec.octaves):
+        later = (WHOLE_TAPS - spec.taps) // 2 << octave
+        signal = functional.pad(torch.from_numpy(codes).float().T, (0, later))[:, later:]
+        signal = signal[:, : tokens * spec.token_samples].contiguous()
+        found.append(pooled(signal, whole, octave, tokens).permute(2, 0, 1).numpy())
+    return np.concatenate(found, axis=2)
+
+
+def fidelity(codes: np.ndarray, spec: TokenizerSpec) -> np.ndarray:
+    """Correlation over tokens of each wavelet [wavelets], integer bank against whole float kernels, mean over channels."""
+    integer = pooled_magnitudes(codes.astype(np.int64), spec).reshape(-1, codes.shape[1], spec.wavelets)
+    both = np.stack([integer, whole_kernel_magnitudes(codes, spec)])[:, SETTLING:-SETTLING]
+    deviation = both - both.mean(axis=1, keepdims=True)
+    deviation /= np.linalg.norm(deviation, axis=1, keepdims=True)
+    found: np.ndarray = deviation.prod(axis=0).sum(axis=0).mean(axis=0)
+    return found
+
+
+def stretch(found: DecodingSet, design: Design) -> np.ndarray:
+    """int16 [samples, channels] of the first stream, as the bank sees them without a spatial filter."""
+    return preprocessed_streams(found, design)[0][: TOKENS * design.tokenizer.token_samples, :CHANNELS]
+
+
+def command(
+    design: Annotated[str, typer.Argument(help="a design with a wavelet bank")],
+    recording: Annotated[str | None, typer.Option(help="FILE, FOLDER or moabb:NAME; default: generated")] = None,
+    task: Annotated[str | None, typer.Option(help="the recording's task")] = None,
+) -> None:
+    """Correlation of integer and float magnitudes per kernel length.
+
+    Example: python -m benchmarks.wavelet_fidelity ind_int4
+    """
+    console = Console()
+    try:
+        found = find_design(design)
+        if found.tokenizer.ready:
+            raise DesignError(f"{design}: has no wavelet bank; name a design that starts from voltages")
+        codes = stretch(decoding_set(recording_for(found, recording, task, seed=0), found), found)
+    except (DesignError, RecordingError) as error:
+        Console(stderr=True).print(f"benchmarks.wavelet_fidelity: {error}", markup=False, soft_wrap=True, highlight=False)
+        raise typer.Exit(2) from error
+    table = Table("cycles", "taps", "worst wavelet", "mean", "state, bits per channel and octave")
+    for cycles in CYCLES:
+        for taps in TAPS:
+            spec = replace(found.tokenizer, channels=codes.shape[1], electrodes=(), spatial=None, taps=taps, cycles=cycles)
+            each = fidelity(codes, spec)
+            bits = (taps - 2) * spec.sample.bits
+            table.add_row(f"{cycles:g}", str(taps), f"{each.min():.3f}", f"{each.mean():.3f}", str(bits))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(command)
