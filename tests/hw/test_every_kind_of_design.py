@@ -13,6 +13,7 @@ from designs.decoding_set import DecodingSet
 from designs.number_format import INT4, INT8
 from designs.schema import Design, PreprocessSpec, QuantSpec
 from hw.finn_flow import reference
+from hw.finn_flow.stitch import emit_finn
 from hw.plan.folding import fold
 from hw.plan.memory import load_frames
 from hw.rtl.emit import emit
@@ -52,8 +53,10 @@ def small(recording: Recording, backend: str, **tokenizer: object) -> Design:
 KINDS = {
     "counts": (counts(), small(counts(), "engine")),
     "counts_pipeline": (counts(), small(counts(), "amaranth")),
+    "counts_finn": (counts(), small(counts(), "finn")),
     "features": (counts(kind="features"), small(counts(kind="features"), "engine")),
     "mixed": (rhythms(), small(rhythms(), "engine")),
+    "mixed_pipeline": (rhythms(), small(rhythms(), "amaranth")),
     "mixed_and_preprocessed": (rhythms(), small(rhythms(), "engine", preprocess=PreprocessSpec(5, 320))),
 }
 
@@ -87,7 +90,8 @@ def test_finns_graph_gives_the_integers_of_brevitas_and_the_golden_model(quantiz
 def test_the_rtl_gives_the_integers_of_the_golden_model_on_the_test_streams(quantized, tmp_path) -> None:
     design, train, out = quantized
     parameters, found = read_qonnx(out / f"{design.name}.qonnx", design), DecodingSet.load(train / DECODING_SET)
-    files = emit(design, parameters, tmp_path / "rtl", preloaded=False)[:1]
+    emitted = (emit_finn if design.hardware.backend == "finn" else emit)(design, parameters, tmp_path / "rtl", preloaded=False)
+    files = [path for path in emitted if path.suffix != ".il"]
     tested = [found.streams[index][: 60 * design.tokenizer.token_samples] for index in found.test_streams()]
     load = load_frames(parameters, fold(design))
     result = simulate(files, design, parameters, tested, tmp_path / "model", load=load)
