@@ -1,55 +1,36 @@
-"""One battery over every baseline: shapes, determinism, 20 windows learnt by heart, saved and loaded without a pickle."""
+"""What a baseline refuses, and that it decides as the library it was fitted by; test_battery.py has what every model can do."""
 
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from fitted_models import few_steps
+from made_recordings import twenty_moments, twenty_trials
 
-from models.baselines import audio_placeholder, network_training
+from models.baselines import audio_placeholder
 from models.baselines.bands import band_passed, decide, fit_discriminant
 from models.baselines.csp import BAND, CommonSpatialPatterns
-from models.baselines.eeg_conformer import EegConformer
-from models.baselines.eeg_network import EegNetwork
 from models.baselines.model import BaselineError
-from models.baselines.network_training import Training
 from models.baselines.registry import BASELINES, CLASSICAL, NETWORKS, REGRESSIONS
 from models.recording import Recording, RecordingError, Session
 from models.trials import Windows, windows_of
 
 CLASSIFIERS = sorted(model.name for model in (*CLASSICAL, *NETWORKS))
 REGRESSORS = sorted(model.name for model in REGRESSIONS)
-RATE, CHANNELS, LENGTH = 128.0, 4, 512
+CHANNELS = 4
 
 
 def refused(message: str):
     return pytest.raises(BaselineError, match=f"^{re.escape(message)}")
 
 
-def trials(classes: int = 2, count: int = 20, seed: int = 0) -> Windows:
-    """Noise in which class k makes channel k stronger between 8 and 30 Hz."""
-    rng = np.random.default_rng(seed)
-    label = np.arange(count) % classes
-    time_s = np.arange(LENGTH) / RATE
-    streams = []
-    for each in label:
-        signal = rng.normal(0, 5, (LENGTH, CHANNELS))
-        for hz in (10.0, 13.0, 21.0):
-            signal[:, each] += 12 * np.sin(2 * np.pi * hz * time_s + rng.uniform(0, 6))
-        streams.append(signal.astype(np.float32))
-    number = np.arange(count)
-    return Windows(tuple(streams), number, np.full(count, LENGTH), LENGTH, RATE, "voltage", label, classes=classes)
+def trials(seed: int = 0) -> Windows:
+    return windows_of(twenty_trials(2, seed=seed))[0]
 
 
-def courses(kind: str = "counts", rows: int = 39, seed: int = 0, channels: int = 24) -> Windows:
-    """20 windows of 20 rows each, whose targets are a smooth course that the channels follow."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(rows)
-    course = np.stack([np.sin(time / 3), np.cos(time / 4)], axis=1).astype(np.float32)
-    rate = 3 + course @ rng.normal(size=(2, channels))
-    signal = (rng.poisson(np.clip(rate, 0.1, None) * 4) if kind == "counts" else rate).astype(np.float32)
-    ends = np.arange(20, rows + 1)
-    return Windows((signal,), np.zeros_like(ends), ends, 20, 20.0, kind, targets=course[ends - 1])
+def courses() -> Windows:
+    return windows_of(twenty_moments())[0]
 
 
 def windows_for(name: str) -> Windows:
@@ -64,59 +45,7 @@ def fitted(name: str, windows: Windows, seed: int = 0):
 
 @pytest.fixture
 def briefly(monkeypatch):
-    """Networks take a few steps alone, where it does not matter how well they learn."""
-    monkeypatch.setattr(network_training, "LEAST_STEPS", 1)
-    monkeypatch.setattr(EegNetwork, "training", Training(epochs=3, learning_rate=1e-3))
-    monkeypatch.setattr(EegConformer, "training", Training(epochs=3, learning_rate=1e-3))
-
-
-def test_the_battery_covers_every_baseline():
-    assert sorted(BASELINES) == sorted([*CLASSIFIERS, *REGRESSORS])
-
-
-@pytest.mark.parametrize("name", CLASSIFIERS)
-@pytest.mark.parametrize("classes", [2, 3])
-def test_twenty_trials_are_learnt_by_heart(name, classes):
-    windows = trials(classes)
-    decided = fitted(name, windows).predict(windows)
-    assert (decided.shape, decided.dtype) == ((20,), np.int64)
-    assert (decided == windows.label).mean() >= 0.95
-
-
-@pytest.mark.parametrize("name", REGRESSORS)
-def test_twenty_moments_are_learnt_by_heart(name):
-    windows = courses()
-    found = fitted(name, windows).predict(windows)
-    assert (found.shape, found.dtype) == ((20, 2), np.float32)
-    error = ((found - windows.targets) ** 2).sum() / ((windows.targets - windows.targets.mean(axis=0)) ** 2).sum()
-    assert error < (0.5 if name in ("kalman", "gru") else 0.1)
-
-
-@pytest.mark.parametrize("name", sorted(BASELINES))
-def test_the_same_seed_gives_the_same_model(name, briefly):
-    windows = windows_for(name)
-    first, second = fitted(name, windows, seed=3), fitted(name, windows, seed=3)
-    assert first.arrays.keys() == second.arrays.keys()
-    assert all(np.array_equal(first.arrays[key], second.arrays[key]) for key in first.arrays)
-    assert np.array_equal(first.predict(windows), second.predict(windows))
-
-
-@pytest.mark.parametrize("name", ["eegnet", "gru"])
-def test_another_seed_gives_another_network(name, briefly):
-    windows = windows_for(name)
-    first, second = fitted(name, windows, seed=3), fitted(name, windows, seed=4)
-    assert any(not np.array_equal(first.arrays[key], second.arrays[key]) for key in first.arrays)
-
-
-@pytest.mark.parametrize("name", sorted(BASELINES))
-def test_a_saved_model_decides_the_same_and_costs_the_same(name, tmp_path, briefly):
-    windows = windows_for(name)
-    model, again = fitted(name, windows), BASELINES[name]()
-    model.save(tmp_path / "model.safetensors")
-    again.load(tmp_path / "model.safetensors")
-    assert np.array_equal(model.predict(windows), again.predict(windows))
-    assert (again.parameters, again.macs(windows)) == (model.parameters, model.macs(windows))
-    assert model.parameters > 0 and model.macs(windows) > 0
+    few_steps(monkeypatch)
 
 
 @pytest.mark.parametrize("name", sorted(BASELINES))
