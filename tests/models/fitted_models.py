@@ -1,7 +1,7 @@
 """Every model of the benchmark, fitted on a fold: all that fitting found, what it answers, and the same from a file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import torch
 
 import quant.ind_benchmark
 from designs.schema import Design
-from models import learn_centres
+from models import learn_centres, recipes
 from models.baselines import network_training
 from models.baselines.eeg_conformer import EegConformer
 from models.baselines.eeg_network import EegNetwork
@@ -51,8 +51,10 @@ def integers_briefly(patch: pytest.MonkeyPatch) -> None:
 
 
 def few_steps(patch: pytest.MonkeyPatch) -> None:
-    """Few steps in every network besides, where it does not matter how well they learn."""
+    """Few steps everywhere, where it does not matter how well a model learns."""
     integers_briefly(patch)
+    for recipe in ("CLASSIFICATION", "FEATURES", "COUNTS"):
+        patch.setattr(recipes, recipe, replace(getattr(recipes, recipe), epochs=1))
     patch.setattr(network_training, "LEAST_STEPS", 1)
     for network in (EegNetwork, EegConformer):
         patch.setattr(network, "training", Training(epochs=3, learning_rate=1e-3))
