@@ -1,30 +1,31 @@
-"""The engine's data: operands into the array, its sums rounded into words (docs/blocks/engine.md).
+"""The engine's data: columns of activations into the array, its sums rounded into columns (docs/blocks/engine.md).
 
-A module of its own, without the memories and without the control, so that its busy wires are short.
+A module of its own, with the one memory that it reads in every step and without control and weights: its busy wires are short.
 """
 
 from functools import reduce
 from operator import add
 
-from amaranth.hdl import Cat, Const, Module, Mux, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.schema import Design
-from hw.plan.engine import LANE, Pass, bias_format, embed_groups, engine_rows, operand_bits, state_halves, sum_bits
+from hw.plan.engine import LANE, Pass, bias_format, embed_groups, engine_rows, memory_map, operand_bits, state_halves, sum_bits
 from hw.rtl.mac_array import MacArray, pick
 from hw.rtl.pass_table import PassFields
 from hw.rtl.payloads import shape_of, vector_of
-from hw.rtl.sequencer import Steering
+from hw.rtl.sequencer import Access, Steering
+from hw.rtl.single_port_memory import SinglePortMemory
 from hw.rtl.write_back import WriteBack
 
 
 class Datapath(wiring.Component):
-    """What the memories offer, multiplied and rounded to what they are given back.
+    """What the columns and the other memories offer, multiplied and rounded to what is written back.
 
     now, steer: hw.rtl.pass_table, hw.rtl.sequencer. feature, embedding, weight, bias, position: payloads of the engine's
-    streams. column_read, row_read: the words that were read last. to_columns, to_rows: words to write. embed, rounded, added:
-    what the boundaries show of them; readout: the readout's sum.
+    streams. access: accesses of the memory of columns. row_read: the word of the other memory that was read last; to_rows: the
+    one to write. embed, rounded, added: what the boundaries show; readout: the readout's sum.
     """
 
     def __init__(self, design: Design, program: tuple[Pass, ...]):
@@ -41,9 +42,8 @@ class Datapath(wiring.Component):
                 "weight": In(weight),
                 "bias": In(data.ArrayLayout(bias, self._rows)),
                 "position": In(data.ArrayLayout(shape_of(stream), self._tokens)),
-                "column_read": In(lanes),
+                "access": In(Access(memory_map(design).depth)),
                 "row_read": In(data.ArrayLayout(signed(LANE.bits), self._rows)),
-                "to_columns": Out(lanes),
                 "to_rows": Out(data.ArrayLayout(unsigned(LANE.bits), self._rows)),
                 "embed": Out(LANE.bits),
                 "rounded": Out(lanes),
@@ -54,6 +54,12 @@ class Datapath(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        lanes = data.ArrayLayout(unsigned(LANE.bits), self._tokens)
+        m.submodules.columns = self._columns = SinglePortMemory(depth=memory_map(self.design).depth, width=lanes.size)
+        m.d.comb += [getattr(self._columns, name).eq(getattr(self.access, name)) for name in ("address", "enable", "write")]
+        self._column, self._held = data.View(lanes, self._columns.read_data), Signal(lanes)
+        with m.If(self.steer.writes):  # so that what is computed for writing does not follow what is read to multiply
+            m.d.comb += self._held.eq(self._column)
         own_bits, shared_bits = operand_bits(self.design)
         m.submodules.array = self._array = MacArray(
             rows=self._rows,
@@ -97,8 +103,8 @@ class Datapath(wiring.Component):
     def _kept(self, lane: int) -> Value:
         """A lane's value of the word that was read; in a readout of all tokens lane 0 takes each in turn."""
         if lane or not self.program[-1].lane_by_lane:
-            return Value.cast(self.column_read[lane])
-        values = [self.column_read[each] for each in range(self._tokens)]
+            return Value.cast(self._column[lane])
+        values = [self._column[each] for each in range(self._tokens)]
         return Mux(self.now.lane_by_lane, pick(values, self.steer.lane), values[0])
 
     def _state_operand(self, stored: Value) -> tuple[Value, Value]:
@@ -116,8 +122,8 @@ class Datapath(wiring.Component):
         m.submodules.write_back = self._back = back = WriteBack(
             lanes=self._tokens, sum_bits=sum_bits(self.design), lane_bits=LANE.bits, stream=self.design.quant.stream
         )
-        kept = [self.column_read[lane].as_signed() for lane in range(self._tokens)]
-        pooled = Mux(self.steer.writes & now.pools, reduce(add, kept), column[0])
+        kept = [self._held[lane].as_signed() for lane in range(self._tokens)]
+        pooled = Mux(now.pools, reduce(add, kept), column[0])
         m.d.comb += [
             back.sums[0].eq(pooled),
             *(back.sums[lane].eq(column[lane]) for lane in range(1, self._tokens)),
@@ -131,10 +137,10 @@ class Datapath(wiring.Component):
         """Words for the memories: rounded sums, by output or by token, or added to the stream, or the history moved on."""
         now, steer, back = self.now, self.steer, self._back
         new = pick([back.rounded[lane] for lane in range(self.program[0].groups)], steer.group)
-        history, stored = Cat(Value.cast(self.column_read)[LANE.bits :], new), Value.cast(self.column_read)
-        by_row, none = Cat(*(back.rounded[row] for row in range(self._rows))), Const(0, len(stored))
+        history, held = Cat(Value.cast(self._held)[LANE.bits :], new), Value.cast(self._held)
+        by_row, written = Cat(*(back.rounded[row] for row in range(self._rows))), self._columns.write_data
         m.d.comb += [
-            back.left.eq(Mux(steer.writes, Mux(now.embeds, history, stored), none)),
+            back.left.eq(Mux(now.embeds, history, held)),
             back.right.eq(Mux(now.embeds, Value.cast(self.position), back.rounded)),
             self.embed.eq(new),
             self.rounded.eq(back.rounded),
@@ -142,12 +148,12 @@ class Datapath(wiring.Component):
             self.to_rows.eq(by_row),
         ]
         with m.If(steer.is_embed):
-            m.d.comb += self.to_columns.eq(history)
+            m.d.comb += written.eq(history)
         with m.Elif(now.embeds | now.residual):
-            m.d.comb += self.to_columns.eq(back.added)
+            m.d.comb += written.eq(back.added)
         with m.Elif(now.pools):
-            m.d.comb += self.to_columns.eq(back.rounded[0])
+            m.d.comb += written.eq(back.rounded[0])
         with m.Elif(now.by_token):
-            m.d.comb += self.to_columns.eq(by_row)
+            m.d.comb += written.eq(by_row)
         with m.Else():
-            m.d.comb += self.to_columns.eq(back.rounded)
+            m.d.comb += written.eq(back.rounded)

@@ -121,17 +121,14 @@ class Engine(wiring.Component):
             ]
 
     def _place_memories(self, m: Module, control: Sequencer, datapath: Datapath) -> None:
-        at = memory_map(self.design)
-        m.submodules.columns = columns = SinglePortMemory(depth=at.depth, width=self._tokens * LANE.bits)
-        m.submodules.rows = rows = SinglePortMemory(depth=at.second_depth, width=self._rows * LANE.bits)
-        for memory, access in ((columns, control.columns), (rows, control.rows)):
-            m.d.comb += [getattr(memory, name).eq(getattr(access, name)) for name in ("address", "enable", "write")]
+        """The memory of rows; that of columns lies in the datapath."""
+        m.submodules.rows = rows = SinglePortMemory(depth=memory_map(self.design).second_depth, width=self._rows * LANE.bits)
         m.d.comb += [
-            columns.write_data.eq(Value.cast(datapath.to_columns)),
+            *(getattr(rows, name).eq(getattr(control.rows, name)) for name in ("address", "enable", "write")),
             rows.write_data.eq(Value.cast(datapath.to_rows)),
-            Value.cast(datapath.column_read).eq(columns.read_data),
             Value.cast(datapath.row_read).eq(rows.read_data),
         ]
+        wiring.connect(m, control.columns, datapath.access)
 
     def _show(self, m: Module, control: Sequencer, datapath: Datapath) -> None:
         """Drive what `transfers` gives."""

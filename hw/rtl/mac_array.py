@@ -2,50 +2,62 @@
 
 from collections.abc import Sequence
 from functools import reduce
+from itertools import product
 from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+DIGIT = data.StructLayout({"one": 1, "two": 1, "negative": 1})
+"""A radix-4 digit of -2 to 2: its amount, and its sign."""
+
+
+def digits_layout(bits: int) -> data.ArrayLayout:
+    """The digits of a signed value of `bits` bits, lowest first."""
+    return data.ArrayLayout(DIGIT, -(-bits // 2))
+
+
+def recoded(value: Value, carry: Value) -> Value:
+    """``value + carry`` as `digits_layout` (Booth 1951; MacSorley 1961): `carry` is the bit below the lowest, and free."""
+    bits, digits = Cat(carry, value, value[-1]), []
+    for place in range(0, len(value), 2):
+        low, middle, high = (bits[place + each] for each in range(3))
+        digits.append(Cat(low ^ middle, (low == middle) & (middle != high), high))
+    return Cat(*digits)
+
 
 class Product(wiring.Component):
-    """``product = own * (shared + carry)`` by radix-4 Booth recoding (Booth 1951; MacSorley 1961), without registers.
+    """``product = own * shared``, `shared` in digits, without registers: half as many rows to add as it has bits.
 
-    Two bits of `shared` make a digit of -2 to 2, so half as many rows are added; `carry` is the bit below its lowest, which
-    costs nothing. A module of its own: its sum is as wide as the product and not, by sign extension, as the running sum.
+    A module of its own: its sum is as wide as the product and not, by sign extension, as the running sum.
     """
 
     def __init__(self, *, own_bits: int, shared_bits: int):
-        self._digits = -(-shared_bits // 2)
         super().__init__(
             {
                 "own": In(signed(own_bits)),
-                "shared": In(signed(shared_bits)),
-                "carry": In(1),
+                "shared": In(digits_layout(shared_bits)),
                 "product": Out(signed(own_bits + shared_bits)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits = Cat(self.carry, self.shared, self.shared[-1])
         once, twice = Cat(self.own, self.own[-1]), Cat(Const(0, 1), self.own)
         rows, ones = [], []  # a negative row is what is there inverted, and a one
-        for digit in range(self._digits):
-            low, middle, high = (bits[2 * digit + place] for place in range(3))
-            one, two, row = low ^ middle, (low == middle) & (middle != high), Signal(signed(len(once)), name=f"row_{digit}")
-            m.d.comb += row.eq(
-                ((once & one.replicate(len(once))) | (twice & two.replicate(len(once)))) ^ high.replicate(len(once))
-            )
-            rows.append(row << 2 * digit)
-            ones += [high, Const(0, 1)]
+        for place, digit in enumerate(self.shared):
+            row = Signal(signed(len(once)), name=f"row_{place}")
+            one, two, negative = (bit.replicate(len(row)) for bit in (digit.one, digit.two, digit.negative))
+            m.d.comb += row.eq(((once & one) | (twice & two)) ^ negative)
+            rows.append(row << 2 * place)
+            ones += [digit.negative, Const(0, 1)]
         m.d.comb += self.product.eq(Cat(*ones) + sum(rows))
         return m
 
 
 class Mac(wiring.Component):
-    """One multiplier and its adder: ``after = (bias if first else before) + own * (shared + carry)``, without registers.
+    """One multiplier and its adder: ``after = (bias if first else before) + own * shared``, without registers.
 
     bias: 0 unless `first`. A module of its own, so that its cells keep together: most of their wires end within it.
     """
@@ -55,8 +67,7 @@ class Mac(wiring.Component):
         super().__init__(
             {
                 "own": In(signed(own_bits)),
-                "shared": In(signed(shared_bits)),
-                "carry": In(1),
+                "shared": In(digits_layout(shared_bits)),
                 "bias": In(signed(bias_bits)),
                 "first": In(1),
                 "before": In(signed(sum_bits)),
@@ -66,14 +77,13 @@ class Mac(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.product = product = self._product
+        m.submodules.product = multiplier = self._product
         start = Signal.like(self.before)
         m.d.comb += [
-            product.own.eq(self.own),
-            product.shared.eq(self.shared),
-            product.carry.eq(self.carry),
+            multiplier.own.eq(self.own),
+            multiplier.shared.eq(self.shared),
             start.eq((self.before & ~self.first.replicate(len(start))) | self.bias),
-            self.after.eq(start + product.product),
+            self.after.eq(start + multiplier.product),
         ]
         return m
 
@@ -81,8 +91,8 @@ class Mac(wiring.Component):
 class MacLane(wiring.Component):
     """The operand and the sums of one lane, a sum per row.
 
-    keep: take `own` as the operand; step: ``sum[row] += (shared[row] + carry[row]) * operand``, from `bias[row]` on where
-    `first`; else `bias` is 0.
+    keep: take `own` as the operand; step: ``sum[row] += shared[row] * operand``, from `bias[row]` on where `first`; else `bias`
+    is 0.
     column: the sum of row `place` while `shown`, else 0; row_sums: every sum while `row_shown`, else 0, so that nothing beyond
     the lane follows sums that grow.
     """
@@ -94,8 +104,7 @@ class MacLane(wiring.Component):
             {
                 "own": In(signed(own_bits)),
                 "keep": In(1),
-                "shared": In(data.ArrayLayout(signed(shared_bits), rows)),
-                "carry": In(rows),
+                "shared": In(data.ArrayLayout(digits_layout(shared_bits), rows)),
                 "bias": In(data.ArrayLayout(signed(bias_bits), rows)),
                 "step": In(1),
                 "first": In(1),
@@ -118,7 +127,6 @@ class MacLane(wiring.Component):
             m.d.comb += [
                 mac.own.eq(operand),
                 mac.shared.eq(self.shared[row]),
-                mac.carry.eq(self.carry[row]),
                 mac.bias.eq(self.bias[row]),
                 mac.first.eq(self.first),
                 mac.before.eq(total),
@@ -166,11 +174,14 @@ class MacArray(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         step, first, chosen = Signal(), Signal(), Signal(self._lanes)
-        shared, carry = Signal.like(self.shared, reset_less=True), Signal.like(self.carry, reset_less=True)
+        digits = data.ArrayLayout(digits_layout(self._bits["shared_bits"]), self._rows)  # recoded once for all lanes
+        shared = [Signal(digits, name=f"shared_{kind}", reset_less=True) for kind in range(self._kinds)]
         bias = Signal.like(self.bias)
         m.d.sync += step.eq(self.take)
         with m.If(self.take):
-            m.d.sync += [shared.eq(self.shared), carry.eq(self.carry), first.eq(self.first), chosen.eq(self.lanes)]
+            for kind, row in product(range(self._kinds), range(self._rows)):
+                m.d.sync += Value.cast(shared[kind][row]).eq(recoded(self.shared[kind][row], self.carry[row]))
+            m.d.sync += [first.eq(self.first), chosen.eq(self.lanes)]
         with m.If(step & first):  # the biases of the next sums are already gathered while these grow
             m.d.comb += bias.eq(self.bias)
         lanes = [MacLane(rows=self._rows, **self._bits) for _ in range(self._lanes)]
@@ -180,7 +191,6 @@ class MacArray(wiring.Component):
                 lane.own.eq(self.own[number]),
                 lane.keep.eq(self.take & self.lanes[number]),
                 lane.shared.eq(shared[number % self._kinds]),
-                lane.carry.eq(carry),
                 lane.bias.eq(bias),
                 lane.step.eq(step & chosen[number]),
                 lane.first.eq(first),

@@ -53,44 +53,41 @@ class WaveletBank(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         spec = self.spec
-        bits = spec.sample.bits
         m.submodules.order = order = StepOrder(spec)
-        m.submodules.pair = pair = SinglePortMemory(depth=spec.channels, width=bits)
-        m.submodules.state = state = SinglePortMemory(depth=spec.channels * spec.octaves, width=(spec.taps - 2) * bits)
-        m.submodules.filters = filters = FilterSums(spec)
-        wiring.connect(m, wiring.flipped(self.o), filters.o)
+        m.submodules.pair = pair = SinglePortMemory(depth=spec.channels, width=spec.sample.bits)
+        m.submodules.state = state = SinglePortMemory(depth=spec.channels * spec.octaves, width=state_bits(spec))
+        m.submodules.step = step = BankStep(spec)
+        wiring.connect(m, wiring.flipped(self.o), step.o)
 
         column, odd = Signal(range(spec.channels)), Signal()
-        sample = Signal(bits, reset_less=True)  # the one that completes a pair
-        lower = Signal(2 * bits, reset_less=True)  # the pair for the next octave
-        window = filters.i.payload
-        newest = Mux(order.octave == 0, Cat(pair.read_data, sample), lower)
         m.d.comb += [
             pair.address.eq(column),
             pair.write_data.eq(self.i.payload),
             state.address.eq(order.address),
-            window.eq(Cat(Mux(order.first, 0, state.read_data), newest)),
-            state.write_data.eq(Value.cast(window)[2 * bits :]),
+            state.write_data.eq(step.after),
+            step.later.eq(self.i.payload),
+            step.earlier.eq(pair.read_data),
+            step.before.eq(state.read_data),
+            step.first.eq(order.first),
+            step.is_top.eq(order.octave == 0),
+            step.follows.eq(order.follows),
         ]
-        decimated = half_band_pair(m, window, spec)
         with m.FSM():
             with m.State("SAMPLE"):
                 m.d.comb += [self.i.ready.eq(1), pair.enable.eq(self.i.valid), pair.write.eq(~odd)]
                 with m.If(self.i.valid & ~odd):
                     self._next_column(m, column, odd)
                 with m.If(self.i.valid & odd):
-                    m.d.comb += state.enable.eq(1)
-                    m.d.sync += sample.eq(self.i.payload)
+                    m.d.comb += [state.enable.eq(1), step.keep.eq(1)]
                     m.next = "WRITE"
             with m.State("READ"):
                 m.d.comb += state.enable.eq(1)
                 m.next = "WRITE"
             with m.State("WRITE"):
-                m.d.comb += filters.i.valid.eq(1)
-                with m.If(filters.i.ready):
+                m.d.comb += step.take.eq(1)
+                with m.If(step.taken):
                     m.d.comb += [state.enable.eq(1), state.write.eq(1), order.advance.eq(1)]
                     with m.If(order.follows):
-                        m.d.sync += lower.eq(decimated)
                         m.next = "READ"
                     with m.Else():
                         self._next_column(m, column, odd)
@@ -101,6 +98,61 @@ class WaveletBank(wiring.Component):
         m.d.sync += column.eq(column + 1)
         with m.If(column == self.spec.channels - 1):
             m.d.sync += [column.eq(0), odd.eq(~odd)]
+
+
+def state_bits(spec: TokenizerSpec) -> int:
+    """Of the samples that an octave keeps between two steps."""
+    return (spec.taps - 2) * spec.sample.bits
+
+
+class BankStep(wiring.Component):
+    """One step's data: the window, its filter sums, and the pair for the next octave where that follows.
+
+    keep: `later` is the sample that completes a pair; `earlier`: the one before it. is_top: the step takes that pair, otherwise
+    the one that the step before made for it. before: the octave's last samples, none of which count at the `first` step;
+    after: the last ones of this window. take: make the step; taken: it is made in this cycle. o: stream of `filter_layout`.
+    A module of its own, without the memories, so that its busy wires are short.
+    """
+
+    def __init__(self, spec: TokenizerSpec):
+        self.spec = spec
+        sample = spec.sample.bits
+        super().__init__(
+            {
+                "later": In(sample),
+                "keep": In(1),
+                "earlier": In(sample),
+                "is_top": In(1),
+                "before": In(state_bits(spec)),
+                "first": In(1),
+                "after": Out(state_bits(spec)),
+                "follows": In(1),
+                "take": In(1),
+                "taken": Out(1),
+                "o": Out(stream.Signature(filter_layout(spec))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        spec, bits = self.spec, self.spec.sample.bits
+        m.submodules.filters = filters = FilterSums(spec)
+        wiring.connect(m, wiring.flipped(self.o), filters.o)
+        sample, lower = Signal(bits, reset_less=True), Signal(2 * bits, reset_less=True)
+        window, decimator_window = filters.i.payload, Signal.like(filters.i.payload)
+        m.d.comb += [
+            window.eq(Cat(Mux(self.first, 0, self.before), Mux(self.is_top, Cat(self.earlier, sample), lower))),
+            self.after.eq(Value.cast(window)[2 * bits :]),
+            filters.i.valid.eq(self.take),
+            self.taken.eq(self.take & filters.i.ready),
+        ]
+        with m.If(self.take & self.follows):  # every second step alone
+            m.d.comb += decimator_window.eq(window)
+        with m.If(self.keep):
+            m.d.sync += sample.eq(self.later)
+        with m.If(self.taken & self.follows):
+            m.d.sync += lower.eq(half_band_pair(m, decimator_window, spec))
+        return m
 
 
 class FilterSums(wiring.Component):

@@ -23,7 +23,7 @@ def test_the_memories_of_the_tokenizer() -> None:
     found = {memory.path: (memory.depth, memory.width) for memory in memories_of(tokenizer)}
     assert found == {
         "wavelet_bank.pair": (32, 12),
-        "wavelet_bank.state": (160, 18 * 12),
+        "wavelet_bank.state": (160, 12 * 12),
         "pool.sums": (160, 2 * 21),
         "pool.shift": (160, 2 * 5),
         "token_buffer": (160, 2 * 8),
@@ -59,7 +59,7 @@ def test_the_memories_of_the_engine() -> None:
         "engine.weights.memory": (2_080, 8 * 4),  # each block 4 x 32 x 4 + 32 x 8 + 64 x 4, readout 32
         "engine.biases.memory": (488, 21),
         "engine.positions.memory": (64, 5 * 8),
-        "engine.columns": (at.depth, 10 * 8),
+        "engine.datapath.columns": (at.depth, 10 * 8),
         "engine.rows": (at.second_depth, 8 * 8),
     }
 

@@ -211,7 +211,7 @@ def test_leakage_agrees_with_the_timing_tool(made):
         ("block0_attention.query.core.u12", "block0_query"),
         ("block1_feed_forward.fork.u1", "block1_residual"),
         ("block1_feed_forward.u1", "block1_residual"),
-        ("tokenizer.wavelet_bank.filters.u3", "wavelet_bank"),
+        ("tokenizer.wavelet_bank.step.filters.u3", "wavelet_bank"),
         ("tokenizer.u3", "tokenizer"),
         ("embed.weights.memory.macro_0_1", "embed"),
         ("u7", "top"),
