@@ -5,7 +5,7 @@ import re
 IDENTIFIER = re.compile(r"(?<!\S)\\\S+")
 PLAIN = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _WORDS = """
-    always and assert assign automatic begin bit break buf byte case cell class clocking config const constraint context
+    always and assert assign automatic before begin bit break buf byte case cell class clocking config const constraint context
     cover cross deassign default define design disable do edge else end enum event expect export extends extern final
     first_match for force foreach fork forever function generate global if iff ignore_bins illegal_bins implements
     import initial inout input inside instance int integer interface intersect join large let liblist library local

@@ -57,7 +57,7 @@ class Product(wiring.Component):
 
 
 class Mac(wiring.Component):
-    """One multiplier and its adder: ``after = (bias if first else before) + own * shared``, without registers.
+    """One multiplier and its adder: ``next_total = (bias if first else total) + own * shared``, without registers.
 
     bias: 0 unless `first`. A module of its own, so that its cells keep together: most of their wires end within it.
     """
@@ -70,20 +70,20 @@ class Mac(wiring.Component):
                 "shared": In(digits_layout(shared_bits)),
                 "bias": In(signed(bias_bits)),
                 "first": In(1),
-                "before": In(signed(sum_bits)),
-                "after": Out(signed(sum_bits)),
+                "total": In(signed(sum_bits)),
+                "next_total": Out(signed(sum_bits)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.product = multiplier = self._product
-        start = Signal.like(self.before)
+        start = Signal.like(self.total)
         m.d.comb += [
             multiplier.own.eq(self.own),
             multiplier.shared.eq(self.shared),
-            start.eq((self.before & ~self.first.replicate(len(start))) | self.bias),
-            self.after.eq(start + multiplier.product),
+            start.eq((self.total & ~self.first.replicate(len(start))) | self.bias),
+            self.next_total.eq(start + multiplier.product),
         ]
         return m
 
@@ -129,11 +129,11 @@ class MacLane(wiring.Component):
                 mac.shared.eq(self.shared[row]),
                 mac.bias.eq(self.bias[row]),
                 mac.first.eq(self.first),
-                mac.before.eq(total),
+                mac.total.eq(total),
                 self.row_sums[row].eq(Mux(self.row_shown, total, 0)),
             ]
             with m.If(self.step):
-                m.d.sync += total.eq(mac.after)
+                m.d.sync += total.eq(mac.next_total)
         m.d.comb += self.column.eq(pick([Mux(self.shown, total, 0) for total in sums], self.place))
         return m
 

@@ -64,10 +64,10 @@ class WaveletBank(wiring.Component):
             pair.address.eq(column),
             pair.write_data.eq(self.i.payload),
             state.address.eq(order.address),
-            state.write_data.eq(step.after),
+            state.write_data.eq(step.to_store),
             step.later.eq(self.i.payload),
             step.earlier.eq(pair.read_data),
-            step.before.eq(state.read_data),
+            step.stored.eq(state.read_data),
             step.first.eq(order.first),
             step.is_top.eq(order.octave == 0),
             step.follows.eq(order.follows),
@@ -109,8 +109,8 @@ class BankStep(wiring.Component):
     """One step's data: the window, its filter sums, and the pair for the next octave where that follows.
 
     keep: `later` is the sample that completes a pair; `earlier`: the one before it. is_top: the step takes that pair, otherwise
-    the one that the step before made for it. before: the octave's last samples, none of which count at the `first` step;
-    after: the last ones of this window. take: make the step; taken: it is made in this cycle. o: stream of `filter_layout`.
+    the one that the step before made for it. stored: the octave's last samples, none of which count at the `first` step;
+    to_store: the last ones of this window. take: make the step; taken: it is made in this cycle. o: stream of `filter_layout`.
     A module of its own, without the memories, so that its busy wires are short.
     """
 
@@ -123,9 +123,9 @@ class BankStep(wiring.Component):
                 "keep": In(1),
                 "earlier": In(sample),
                 "is_top": In(1),
-                "before": In(state_bits(spec)),
+                "stored": In(state_bits(spec)),
                 "first": In(1),
-                "after": Out(state_bits(spec)),
+                "to_store": Out(state_bits(spec)),
                 "follows": In(1),
                 "take": In(1),
                 "taken": Out(1),
@@ -141,8 +141,8 @@ class BankStep(wiring.Component):
         sample, lower = Signal(bits, reset_less=True), Signal(2 * bits, reset_less=True)
         window, decimator_window = filters.i.payload, Signal.like(filters.i.payload)
         m.d.comb += [
-            window.eq(Cat(Mux(self.first, 0, self.before), Mux(self.is_top, Cat(self.earlier, sample), lower))),
-            self.after.eq(Value.cast(window)[2 * bits :]),
+            window.eq(Cat(Mux(self.first, 0, self.stored), Mux(self.is_top, Cat(self.earlier, sample), lower))),
+            self.to_store.eq(Value.cast(window)[2 * bits :]),
             filters.i.valid.eq(self.take),
             self.taken.eq(self.take & filters.i.ready),
         ]
