@@ -78,6 +78,10 @@ def windows_of(recording: Recording) -> tuple[Windows, Windows]:
         if len(windows) == 0:
             raise RecordingError(f"{recording.source}: no {part} window fits its sessions; record longer, with more cues")
     if found[0].label is not None:
+        if len(recording.label_names) < 2:
+            raise RecordingError(
+                f"{recording.source}: its cues are of one class, {recording.label_names[0]}; a decoder needs two to tell apart"
+            )
         missing = set(range(len(recording.label_names))) - set(found[0].label.tolist())
         if missing:
             names = ", ".join(recording.label_names[i] for i in sorted(missing))

@@ -117,7 +117,8 @@ def _events(found: Archive, source: str) -> tuple[np.ndarray, np.ndarray, tuple[
     names, label = np.unique(found["event_label"].astype(str), return_inverse=True)
     onset, samples = found["event_sample"].astype(np.int64), len(found["samples"])
     if ((onset < 0) | (onset >= samples)).any():
-        raise RecordingError(f"{source}: event_sample must lie from 0 to {samples - 1}")
+        turned = "; samples is [samples, channels], turn it round" if samples < found["samples"].shape[1] else ""
+        raise RecordingError(f"{source}: event_sample must lie from 0 to {samples - 1}{turned}")
     return onset, label.astype(np.int64), tuple(str(name) for name in names)
 
 

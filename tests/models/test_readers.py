@@ -193,6 +193,10 @@ def test_the_generic_layout_is_read(write):
         ({"samples": np.zeros((4, 3, 2))}, "samples is float64 [4, 3, 2] where numbers [samples, channels] are needed"),
         ({"event_sample": np.array([1, 2])}, "event_sample and event_label must be two lists of the same length"),
         ({"event_sample": np.array([1, 2, 3, 3000])}, "event_sample must lie from 0 to 2999"),
+        (
+            {"samples": np.zeros((4, 3000)), "event_sample": np.array([1, 2, 3, 2000])},
+            "event_sample must lie from 0 to 3; samples is [samples, channels], turn it round",
+        ),
         ({"channels": np.array(["a"])}, "1 channel names for 4 channels; name each one"),
         ({"session_start": np.array([5])}, "session_start must ascend from 0 and stay below 3000 samples"),
         ({"session_names": np.array(["a"])}, "1 session_names for 2 sessions; name each one"),

@@ -9,6 +9,7 @@ from designs.ind_tiny import IND_TINY
 from models.converter import calibrate
 from models.recording import RecordingError
 from models.splits import training_sessions, with_test_sessions
+from models.trials import windows_of
 from models.windows import decoding_set, end_tokens, history_tokens
 
 
@@ -95,6 +96,12 @@ def test_too_few_cues_are_refused(recording):
     session = replace(recording.sessions[0], onset=np.array([500]), label=np.array([0]))
     with pytest.raises(RecordingError, match=r"^noise: 1 labelled cues cannot be split into training and test; record more$"):
         decoding_set(replace(recording, sessions=(session,), test_sessions=()), IND_TINY)
+
+
+def test_cues_of_one_class_alone_are_refused(recording):
+    sessions = tuple(replace(session, label=session.label * 0) for session in recording.sessions)
+    with pytest.raises(RecordingError, match=r"^noise: its cues are of one class, left; a decoder needs two to tell apart$"):
+        windows_of(replace(recording, label_names=("left",), sessions=sessions))
 
 
 def test_a_class_without_training_window_is_named(recording):
