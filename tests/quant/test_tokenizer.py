@@ -108,8 +108,8 @@ def test_kernels_fit_their_bits_cosine_sums_to_zero_and_sine_is_odd(name):
 
 
 def test_the_banks_multiply_adds_are_those_of_a_second_of_every_octave():
-    # 32 channels at 600 Hz, in pairs; 5 octaves of 2 wavelets, 20 taps of cosine and sine; a token in 100 ms
-    kernels = sum(300 / 2**octave * 2 * 2 * 20 for octave in range(5))
+    # 32 channels at 600 Hz, in pairs; 5 octaves of 2 wavelets, 14 taps of cosine and sine; a token in 100 ms
+    kernels = sum(300 / 2**octave * 2 * 2 * 14 for octave in range(5))
     decimators = sum(300 / 2**octave * 7 for octave in range(4))
     assert bank_macs(CATALOGUE["ind_int4"]) == 32 * (kernels + decimators) / 10
     assert bank_macs(CATALOGUE["spikes_int4"]) == 0
