@@ -14,6 +14,7 @@ from designs.catalogue import find_design
 from designs.decoding_set import DecodingSet
 from designs.schema import Design, DesignError, TokenizerSpec
 from models.datasets.catalogue import recording_for
+from models.metrics import correlation
 from models.preprocessing import preprocessed_streams
 from models.recording import RecordingError
 from models.wavelets import pooled
@@ -22,7 +23,7 @@ from quant.golden.pool import pooled_magnitudes
 
 CYCLES, TAPS = (3.0, 3.5, 4.0, 4.5, 5.0), (14, 16, 18, 20, 24)
 WHOLE_TAPS = 48
-"""Of the float kernels: six standard deviations to either side of the longest one here."""
+"""Of the float kernels: five standard deviations or more to either side, with two wavelets an octave and CYCLES."""
 CHANNELS, TOKENS, SETTLING = 8, 400, 12
 """What is compared: the first channels and tokens of a stream, without the first tokens and as many at its end."""
 
@@ -43,11 +44,9 @@ def whole_kernel_magnitudes(codes: np.ndarray, spec: TokenizerSpec) -> np.ndarra
 def fidelity(codes: np.ndarray, spec: TokenizerSpec) -> np.ndarray:
     """Correlation over tokens of each wavelet [wavelets], integer bank against whole float kernels, mean over channels."""
     integer = pooled_magnitudes(codes.astype(np.int64), spec).reshape(-1, codes.shape[1], spec.wavelets)
-    both = np.stack([integer, whole_kernel_magnitudes(codes, spec)])[:, SETTLING:-SETTLING]
-    deviation = both - both.mean(axis=1, keepdims=True)
-    deviation /= np.linalg.norm(deviation, axis=1, keepdims=True)
-    found: np.ndarray = deviation.prod(axis=0).sum(axis=0).mean(axis=0)
-    return found
+    whole, settled = whole_kernel_magnitudes(codes, spec), slice(SETTLING, -SETTLING)
+    each = [correlation(whole[settled, :, wavelet], integer[settled, :, wavelet]) for wavelet in range(spec.wavelets)]
+    return np.array(each)
 
 
 def stretch(found: DecodingSet, design: Design) -> np.ndarray:
@@ -71,7 +70,7 @@ def command(
             raise DesignError(f"{design}: has no wavelet bank; name a design that starts from voltages")
         codes = stretch(decoding_set(recording_for(found, recording, task, seed=0), found), found)
     except (DesignError, RecordingError) as error:
-        Console(stderr=True).print(f"benchmarks.wavelet_fidelity: {error}", markup=False, soft_wrap=True, highlight=False)
+        Console(stderr=True, markup=False).print(f"benchmarks.wavelet_fidelity: {error}", soft_wrap=True, highlight=False)
         raise typer.Exit(2) from error
     table = Table("cycles", "taps", "worst wavelet", "mean", "state, bits per channel and octave")
     for cycles in CYCLES:

@@ -160,10 +160,9 @@ def bank_macs(design: Design) -> int:
     spec = design.tokenizer
     if spec.ready:
         return 0
-    channels = spec.spatial.virtual_channels if spec.spatial else spec.channels
-    kernels = 2 * spec.taps * (spec.wavelets // spec.octaves)
+    kernels = 2 * spec.taps * spec.wavelets_per_octave
     octaves = 1 << spec.octaves  # each is evaluated half as often as the one above it, the first at every second sample
-    return channels * spec.token_samples * (kernels * (octaves - 1) + DECIMATOR_TAPS * (octaves - 2)) // octaves
+    return spec.bank_channels * spec.token_samples * (kernels * (octaves - 1) + DECIMATOR_TAPS * (octaves - 2)) // octaves
 
 
 def macs_per_decision(design: Design) -> int:

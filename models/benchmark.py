@@ -113,7 +113,7 @@ def run(cells: list[Cell], folder: Path, jobs: int, progress: Progress) -> list[
         progress.update(bar, advance=1, description=f"{cell.model}, {result.source}, seed {cell.seed}: {result.value:.3f}")
         if not progress.console.is_terminal:  # bars move on terminals alone
             progress.console.print(
-                f"{len(found)}/{len(cells)} {cell.model}, {result.source}, seed {cell.seed}: {result.value:.3f}", markup=False
+                f"{len(found)}/{len(cells)} {cell.model}, {result.source}, seed {cell.seed}: {result.value:.3f}"
             )
     return [(cell, found[cell]) for cell in cells]
 
@@ -134,7 +134,7 @@ def command(
     python -m models.benchmark --recording StevensonV2.npz --models ridge,kalman,gru; python -m models.benchmark --recording
     moabb:BNCI2014_001#1,2 --models csp --protocol few-shot:5. After Ctrl-C the same command goes on where it stopped.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -150,7 +150,7 @@ def command(
             rows = table_rows(run(cells, out, jobs or len(os.sched_getaffinity(0)), progress))
         files = write_table(rows, out)
     except (RecordingError, BaselineError, BenchmarkError, DesignError, DecodingSetError, OSError) as error:
-        console.print(f"models.benchmark: {' '.join(str(error).split())}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"models.benchmark: {' '.join(str(error).split())}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as interrupt:
         console.print(

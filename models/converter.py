@@ -36,8 +36,7 @@ class Converter:
         code += np.float32(0.5)
         np.floor(code, out=code)
         np.clip(code, self.format.min, self.format.max, out=code)
-        changed = samples != samples[0]
-        first = np.where(changed.any(axis=0), changed.argmax(axis=0), len(samples))
+        first = np.where(constant_channels(samples), len(samples), (samples != samples[0]).argmax(axis=0))
         code[: first.max()][np.arange(first.max())[:, None] < first] = 0
         return code.astype(np.int16)
 

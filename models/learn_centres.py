@@ -218,10 +218,8 @@ def command(
     Example: python -m models.learn_centres eeg_int4 --recording S001.npz#fists_feet. Another line means another
     tokenizer: train the design again.
     """
-    console = Console(stderr=True)
-    warnings.showwarning = lambda message, *_args, **_kw: console.print(
-        f"warning: {message}", highlight=False, soft_wrap=True, markup=False
-    )
+    console = Console(stderr=True, markup=False)
+    warnings.showwarning = lambda message, *_args, **_kw: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
     warnings.simplefilter("always", RecordingWarning)
     torch.set_num_threads(1)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
@@ -233,7 +231,7 @@ def command(
             before = find_design(design)
             centres = run(before, recording, task, seed, progress)
     except (DesignError, RecordingError, OSError) as error:
-        console.print(f"models.learn_centres: {' '.join(str(error).split())}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"models.learn_centres: {' '.join(str(error).split())}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as interrupt:
         console.print("models.learn_centres: interrupted; nothing was learned yet", highlight=False, soft_wrap=True)

@@ -221,10 +221,8 @@ def command(
     --recording S001.npz#fists_feet --seed 3 --out out/eeg_int4/train. After Ctrl-C the same command goes on from the
     last whole epoch.
     """
-    console = Console(stderr=True)
-    warnings.showwarning = lambda message, *_args, **_kw: console.print(
-        f"warning: {message}", highlight=False, soft_wrap=True, markup=False
-    )
+    console = Console(stderr=True, markup=False)
+    warnings.showwarning = lambda message, *_args, **_kw: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
     warnings.simplefilter("always", RecordingWarning)
     bound_threads()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
@@ -239,9 +237,7 @@ def command(
             settings = settings if epochs is None else replace(settings, epochs=epochs)
             metrics = run(found, recording, task, settings, out, progress)
     except (DesignError, RecordingError, CheckpointError, MetricError, OSError) as error:
-        console.print(
-            f"models.train: {' '.join(str(error).split())}", style=None, highlight=False, soft_wrap=True, markup=False
-        )
+        console.print(f"models.train: {' '.join(str(error).split())}", style=None, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as interrupt:
         kept = "the same command goes on from the last whole epoch" if (out / STATE).exists() else "nothing was trained yet"

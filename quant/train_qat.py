@@ -201,13 +201,13 @@ def command(
     Examples: python -m quant.train_qat ind_tiny --train out/ind_tiny/train --out out/ind_tiny/quantize; with --epochs 0 the
     calibrated decoder is exported as it is. Exit codes: 0 good, 1 the export is not exact, 2 wrong use or input.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     torch.set_num_threads(1)  # layers this small gain nothing from more, and waiting threads cost
     settings = QatSettings(seed=seed) if epochs is None else QatSettings(seed=seed, epochs=epochs)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))
 
     def stop(reason: str, code: int) -> Callable[[], None]:
-        console.print(f"quant.train_qat: {' '.join(reason.split())}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"quant.train_qat: {' '.join(reason.split())}", highlight=False, soft_wrap=True)
         raise typer.Exit(code)
 
     try:

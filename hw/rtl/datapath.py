@@ -15,8 +15,8 @@ from hw.plan.engine import LANE, Pass, bias_format, embed_groups, engine_rows, m
 from hw.rtl.mac_array import MacArray, pick
 from hw.rtl.pass_table import PassFields
 from hw.rtl.payloads import shape_of, vector_of
-from hw.rtl.sequencer import Access, Steering
-from hw.rtl.single_port_memory import SinglePortMemory
+from hw.rtl.sequencer import Steering
+from hw.rtl.single_port_memory import Access, SinglePortMemory
 from hw.rtl.write_back import WriteBack
 
 
@@ -33,6 +33,8 @@ class Datapath(wiring.Component):
         self._rows, self._tokens, self._kinds = engine_rows(design), design.model.tokens, embed_groups(design)
         stream, weight = design.quant.stream, vector_of(design.quant.weight, self._rows)
         bias, lanes = shape_of(bias_format(design)), data.ArrayLayout(unsigned(LANE.bits), self._tokens)
+        self._columns = SinglePortMemory(depth=memory_map(design).depth, width=lanes.size)
+        self._column, self._held = data.View(lanes, self._columns.read_data), Signal(lanes)
         super().__init__(
             {
                 "now": In(PassFields(program)),
@@ -42,7 +44,7 @@ class Datapath(wiring.Component):
                 "weight": In(weight),
                 "bias": In(data.ArrayLayout(bias, self._rows)),
                 "position": In(data.ArrayLayout(shape_of(stream), self._tokens)),
-                "access": In(Access(memory_map(design).depth)),
+                "access": In(Access(self._columns.depth)),
                 "row_read": In(data.ArrayLayout(signed(LANE.bits), self._rows)),
                 "to_rows": Out(data.ArrayLayout(unsigned(LANE.bits), self._rows)),
                 "embed": Out(LANE.bits),
@@ -54,10 +56,8 @@ class Datapath(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        lanes = data.ArrayLayout(unsigned(LANE.bits), self._tokens)
-        m.submodules.columns = self._columns = SinglePortMemory(depth=memory_map(self.design).depth, width=lanes.size)
-        m.d.comb += [getattr(self._columns, name).eq(getattr(self.access, name)) for name in ("address", "enable", "write")]
-        self._column, self._held = data.View(lanes, self._columns.read_data), Signal(lanes)
+        m.submodules.columns = self._columns
+        self._columns.follow(m, self.access)
         with m.If(self.steer.writes):  # so that what is computed for writing does not follow what is read to multiply
             m.d.comb += self._held.eq(self._column)
         own_bits, shared_bits = operand_bits(self.design)

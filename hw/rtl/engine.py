@@ -123,8 +123,8 @@ class Engine(wiring.Component):
     def _place_memories(self, m: Module, control: Sequencer, datapath: Datapath) -> None:
         """The memory of rows; that of columns lies in the datapath."""
         m.submodules.rows = rows = SinglePortMemory(depth=memory_map(self.design).second_depth, width=self._rows * LANE.bits)
+        rows.follow(m, control.rows)
         m.d.comb += [
-            *(getattr(rows, name).eq(getattr(control.rows, name)) for name in ("address", "enable", "write")),
             rows.write_data.eq(Value.cast(datapath.to_rows)),
             Value.cast(datapath.row_read).eq(rows.read_data),
         ]

@@ -7,13 +7,7 @@ from amaranth.lib.wiring import In, Out
 from designs.schema import Design
 from hw.plan.engine import Pass, embed_groups, engine_rows, memory_map, state_halves
 from hw.rtl.pass_table import PassFields
-
-
-class Access(wiring.Signature):
-    """What a hw.rtl.single_port_memory is asked for, its data apart."""
-
-    def __init__(self, depth: int):
-        super().__init__({"address": Out(range(depth)), "enable": Out(1), "write": Out(1)})
+from hw.rtl.single_port_memory import Access
 
 
 class Steering(wiring.Signature):

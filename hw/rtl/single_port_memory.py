@@ -8,6 +8,13 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 
+class Access(wiring.Signature):
+    """What a memory of `depth` words is asked for, its data apart."""
+
+    def __init__(self, depth: int):
+        super().__init__({"address": Out(range(depth)), "enable": Out(1), "write": Out(1)})
+
+
 class SinglePortMemory(wiring.Component):
     """`depth` words of `width` bits behind a single read/write port.
 
@@ -28,6 +35,10 @@ class SinglePortMemory(wiring.Component):
                 "read_data": Out(width),
             }
         )
+
+    def follow(self, m: Module, access: wiring.PureInterface) -> None:
+        """Do what `access`, an interface of `Access`, asks for."""
+        m.d.comb += [self.address.eq(access.address), self.enable.eq(access.enable), self.write.eq(access.write)]
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
