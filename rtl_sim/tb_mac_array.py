@@ -18,18 +18,19 @@ from rtl_sim.stimulus import corners_then_random
 from rtl_sim.variants import block_under_test
 
 PERIOD_NS, STEPS = 10, 9
-OWN, BIAS, SUM = IntFormat(9), IntFormat(12), IntFormat(22)
+OWN, BIAS, SUM = IntFormat(9), IntFormat(12), 22
 
 
-def _array(rows: int, lanes: int, shared: IntFormat, kinds: int) -> MacArray:
-    bits = {"own_bits": OWN.bits, "shared_bits": shared.bits, "bias_bits": BIAS.bits, "sum_bits": SUM.bits}
-    return MacArray(rows=rows, lanes=lanes, kinds=kinds, **bits)
+def _array(rows: int, sums: list[int], shared: IntFormat, kinds: int) -> MacArray:
+    """`sums`: bits of every lane's; the narrowest must do for STEPS products."""
+    bits = {"own_bits": OWN.bits, "shared_bits": shared.bits, "bias_bits": BIAS.bits, "row_bits": min(sums)}
+    return MacArray(rows=rows, lanes=len(sums), kinds=kinds, sum_bits=sums, **bits)
 
 
 VARIANTS = {
-    "ind_tiny": lambda: _array(4, 4, INT4, 2),
-    "ind_int4": lambda: _array(8, 10, INT8, 1),
-    "one_row": lambda: _array(1, 3, INT4, 1),
+    "ind_tiny": lambda: _array(4, [SUM, SUM, 17, 17], INT4, 2),
+    "ind_int4": lambda: _array(8, [SUM] * 10, INT8, 1),
+    "one_row": lambda: _array(1, [SUM, SUM, 17], INT4, 1),
 }
 
 

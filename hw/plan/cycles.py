@@ -2,7 +2,7 @@
 
 from designs.layer_table import linear_layers
 from designs.schema import Design, DesignError, TokenizerSpec
-from hw.plan.engine import Kind, Pass, embed_groups, passes, position_pack, state_halves
+from hw.plan.engine import Kind, Pass, bias_cut, embed_groups, passes, position_cut, state_halves
 from hw.plan.folding import Folding, attention_cycles, fold, linear_cycles
 from hw.plan.spatial import spatial_layout
 
@@ -77,14 +77,13 @@ def pass_cycles(one: Pass, design: Design) -> int:
 def _embed_cycles(one: Pass, design: Design) -> int:
     """Steps of the features, then three parts per dim of the embedding: history read, history written, window written.
 
-    The first feature takes its groups one by one, and every group but the first waits until its biases, one word per row, are
-    gathered; the others take `embed_groups` at once. A column of positions of more than three words is waited for as well.
+    The first feature takes its groups one by one, and every group but the first waits until its biases are put together and
+    its weights read again; the others take `embed_groups` at once. Positions of more than two words are waited for as well.
     """
-    first = 1 + (one.groups - 1) * (one.places + 1)
+    first = 1 + (one.groups - 1) * (bias_cut(design).pieces + 2)
     others = (one.steps - 1) * one.groups // embed_groups(design)
-    position_words = design.model.tokens // position_pack(design)
     dims = one.groups * one.places
-    return first + others + 3 + (dims - 1) * max(3, position_words)
+    return first + others + 3 + (dims - 1) * max(3, position_cut(design).pieces + 1)
 
 
 def tokenizer_cycles(spec: TokenizerSpec) -> int:

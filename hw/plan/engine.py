@@ -230,10 +230,27 @@ def operand_bits(design: Design) -> tuple[int, int]:
     return own, max(quant.weight.bits, quant.activation.bits, quant.stream.bits)
 
 
+def lane_sum_bits(design: Design) -> tuple[int, ...]:
+    """By lane, width of the array's sums: every sum of every pass that uses the lane fits, whatever the weights.
+
+    Embed's, the widest as a rule, are in the lanes of its groups alone, the readout's in lane 0.
+    """
+    groups = design.model.embed_dim // engine_rows(design)
+    lanes = {"embed": groups, "readout": 1}
+    sums = [(layer.acc, lanes.get(layer.name, design.model.tokens)) for layer in linear_layers(design)]
+    sums += [(key_value_sum(design), design.model.tokens), (attention_sum(design), design.model.tokens)]
+    return tuple(max(one.bits for one, used in sums if lane < used) for lane in range(design.model.tokens))
+
+
+def row_sum_bits(design: Design) -> int:
+    """Width of the sums that are read row by row, a lane at a time: keys, values and state."""
+    by_token = [one.name for one in passes(design) if one.by_token]
+    return max(key_value_sum(design).bits, *(layer.acc.bits for layer in linear_layers(design) if layer.name in by_token))
+
+
 def sum_bits(design: Design) -> int:
-    """Width of the array's sums: every sum of every pass fits, whatever the weights."""
-    sums = [layer.acc for layer in linear_layers(design)]
-    return max(one.bits for one in (*sums, key_value_sum(design), attention_sum(design), token_sum(design)))
+    """Width of what is rounded: the array's sums, and of the pool's tokens."""
+    return max(*lane_sum_bits(design), token_sum(design).bits)
 
 
 def bias_format(design: Design) -> IntFormat:
@@ -241,7 +258,33 @@ def bias_format(design: Design) -> IntFormat:
     return IntFormat(max(layer.bias.bits for layer in linear_layers(design)))
 
 
-def position_pack(design: Design) -> int:
-    """Positions side by side in a word: the most that divide the window and fit the load bus."""
-    tokens = design.model.tokens
-    return max(n for n in range(1, tokens + 1) if tokens % n == 0 and n * design.quant.stream.bits <= WORD_BITS_MAX)
+def weight_pack(design: Design) -> int:
+    """Steps whose weights lie in one word, in all layers but embed: as many as embed's words hold groups, if that divides."""
+    others = [layer for layer in linear_layers(design) if layer.name != "embed"]
+    groups = embed_groups(design)
+    return groups if all(layer.inputs % groups == 0 for layer in others) else 1
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A vector of `bits` as `pieces` words of `width` bits, the least number that the load bus takes, the low bits first."""
+
+    bits: int
+
+    @property
+    def pieces(self) -> int:
+        return -(-self.bits // WORD_BITS_MAX)
+
+    @property
+    def width(self) -> int:
+        return -(-self.bits // self.pieces)
+
+
+def bias_cut(design: Design) -> Cut:
+    """The biases of a group of rows."""
+    return Cut(engine_rows(design) * bias_format(design).bits)
+
+
+def position_cut(design: Design) -> Cut:
+    """The positions of one dim in all tokens."""
+    return Cut(design.model.tokens * design.quant.stream.bits)

@@ -8,7 +8,7 @@ import numpy as np
 from designs.layer_table import linear_layers
 from designs.number_format import IntFormat
 from designs.schema import GAIN_BITS, Design, DesignError, TokenizerSpec
-from hw.plan.engine import bias_format, embed_groups, engine_rows, padded_outputs, position_pack
+from hw.plan.engine import Cut, bias_cut, bias_format, embed_groups, engine_rows, padded_outputs, position_cut, weight_pack
 from hw.plan.folding import WORD_BITS_MAX, Folding, word_bits
 from hw.plan.spatial import spatial_layout, weight_rows
 from quant.golden.parameters import IntegerParameters, PreprocessParameters
@@ -54,10 +54,11 @@ def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
     channel * groups + group, lane 0 in the low bits.
     `<layer>_weight`: address nf * (inputs / simd) + sf, weight [nf * pe + p, sf * simd + s] at place p * simd + s, place 0 in
     the low bits. `<layer>_bias`: one word per output. `position`: address token * embed_dim + dim.
-    With the engine, pe is its number of rows and outputs are filled up with zeros to whole groups of rows; embed's address
-    is (input * groups + nf) / side_by_side, the group of the lower number in the low bits; a position word holds `pack`
-    tokens of one dim, address (dim * tokens + token) / pack; a readout of all tokens takes its inputs dim after dim, in each
-    token after token.
+    With the engine, pe is its number of rows and outputs are filled up with zeros to whole groups of rows. A word holds the
+    weights of `weight_pack` steps, address (nf * inputs + input) / weight_pack, the earlier one in the low bits; embed's
+    those of `embed_groups` groups, address (input * groups + nf) / embed_groups, the lower group in the low bits. A readout of
+    all tokens takes its inputs dim after dim, in each token after token. The biases of a group of rows, and the positions of
+    a dim in all tokens, are vectors cut into words as hw.plan.engine.Cut says.
     `preprocess`: one word per channel, the right shift GAIN_BITS - shift in the low 5 bits, above them 1 where it is dead.
     """
     shapes = _tokenizer_shapes(design.tokenizer)
@@ -92,16 +93,14 @@ def _pipeline_shapes(design: Design, folding: dict[str, Folding]) -> list[tuple[
 
 def _engine_shapes(design: Design) -> list[tuple[str, int, int]]:
     """Regions that share a memory follow each other: weights, then biases."""
-    model, rows, pack = design.model, engine_rows(design), position_pack(design)
-    outputs = {layer: padded_outputs(layer, rows) for layer in linear_layers(design)}
-    weights = [
-        (f"{layer.name}_weight", layer.inputs * count // rows, rows * layer.weight.bits) for layer, count in outputs.items()
-    ]
-    side_by_side = embed_groups(design)
-    name, depth, width = weights[0]
-    weights[0] = (name, depth // side_by_side, width * side_by_side)
-    biases = [(f"{layer.name}_bias", count, bias_format(design).bits) for layer, count in outputs.items()]
-    return [*weights, *biases, ("position", model.tokens * model.embed_dim // pack, pack * design.quant.stream.bits)]
+    rows, bias, position = engine_rows(design), bias_cut(design), position_cut(design)
+    weights, biases = [], []
+    for layer in linear_layers(design):
+        side_by_side = embed_groups(design) if layer.name == "embed" else weight_pack(design)
+        groups = padded_outputs(layer, rows) // rows
+        weights.append((f"{layer.name}_weight", layer.inputs * groups // side_by_side, side_by_side * rows * layer.weight.bits))
+        biases.append((f"{layer.name}_bias", groups * bias.pieces, bias.width))
+    return [*weights, *biases, ("position", design.model.embed_dim * position.pieces, position.width)]
 
 
 def _require_loadable(design: Design, region: Region) -> None:
@@ -157,18 +156,18 @@ def _pipeline_words(parameters: IntegerParameters, folding: dict[str, Folding]) 
 
 def _engine_words(parameters: IntegerParameters) -> dict[str, list[int]]:
     design = parameters.design
-    rows, pack = engine_rows(design), position_pack(design)
-    words = {"position": _pack(parameters.position.T.reshape(-1, pack), design.quant.stream)}
+    rows = engine_rows(design)
+    words = {"position": _cut(_pack(parameters.position.T, design.quant.stream), position_cut(design))}
     for layer in linear_layers(design):
         missing = padded_outputs(layer, rows) - layer.outputs
         weight = np.pad(parameters.linear[layer.name].weight, ((0, missing), (0, 0))).reshape(-1, rows, layer.inputs)
         if layer.name == "readout" and design.model.pool == "none":
             weight = weight.reshape(*weight.shape[:2], design.model.tokens, -1).swapaxes(2, 3).reshape(weight.shape)
         order = (2, 0, 1) if layer.name == "embed" else (0, 2, 1)
-        places = rows * embed_groups(design) if layer.name == "embed" else rows
+        places = rows * (embed_groups(design) if layer.name == "embed" else weight_pack(design))
         words[f"{layer.name}_weight"] = _pack(weight.transpose(order).reshape(-1, places), layer.weight)
         bias = np.pad(parameters.linear[layer.name].bias, (0, missing))
-        words[f"{layer.name}_bias"] = _pack(bias.reshape(-1, 1), bias_format(design))
+        words[f"{layer.name}_bias"] = _cut(_pack(bias.reshape(-1, rows), bias_format(design)), bias_cut(design))
     return words
 
 
@@ -182,6 +181,12 @@ def load_frame(region: Region, words: list[int]) -> bytes:
     """Start byte, region index, words little-endian, CRC-32 of region and words little-endian."""
     body = bytes([region.index]) + b"".join(word.to_bytes(region.word_bytes, "little") for word in words)
     return bytes([FRAME_START]) + body + crc32(body).to_bytes(4, "little")
+
+
+def _cut(vectors: list[int], cut: Cut) -> list[int]:
+    """Each vector's words, the low bits first."""
+    mask = (1 << cut.width) - 1
+    return [vector >> piece * cut.width & mask for vector in vectors for piece in range(cut.pieces)]
 
 
 def _pack(rows: np.ndarray, format: IntFormat) -> list[int]:

@@ -11,7 +11,20 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.schema import Design
-from hw.plan.engine import LANE, Pass, bias_format, embed_groups, engine_rows, memory_map, operand_bits, state_halves, sum_bits
+from hw.plan.engine import (
+    LANE,
+    Pass,
+    bias_format,
+    embed_groups,
+    engine_rows,
+    lane_sum_bits,
+    memory_map,
+    operand_bits,
+    row_sum_bits,
+    state_halves,
+    sum_bits,
+    weight_pack,
+)
 from hw.rtl.mac_array import MacArray, pick
 from hw.rtl.pass_table import PassFields
 from hw.rtl.payloads import shape_of, vector_of
@@ -23,14 +36,16 @@ from hw.rtl.write_back import WriteBack
 class Datapath(wiring.Component):
     """What the columns and the other memories offer, multiplied and rounded to what is written back.
 
-    now, steer: hw.rtl.pass_table, hw.rtl.sequencer. feature, embedding, weight, bias, position: payloads of the engine's
-    streams. access: accesses of the memory of columns. row_read: the word of the other memory that was read last; to_rows: the
-    one to write. embed, rounded, added: what the boundaries show; readout: the readout's sum.
+    now, steer: hw.rtl.pass_table, hw.rtl.sequencer. feature, weights, biases, positions: payloads of the engine's streams, a
+    word of weights as groups of outputs or as steps. access: accesses of the memory of columns. row_read: the word of the
+    other memory that was read last; to_rows: the one to write. embed, rounded, added: what the boundaries show; readout: the
+    readout's sum.
     """
 
     def __init__(self, design: Design, program: tuple[Pass, ...]):
         self.design, self.program = design, program
         self._rows, self._tokens, self._kinds = engine_rows(design), design.model.tokens, embed_groups(design)
+        self._pack = weight_pack(design)
         stream, weight = design.quant.stream, vector_of(design.quant.weight, self._rows)
         bias, lanes = shape_of(bias_format(design)), data.ArrayLayout(unsigned(LANE.bits), self._tokens)
         self._columns = SinglePortMemory(depth=memory_map(design).depth, width=lanes.size)
@@ -40,10 +55,9 @@ class Datapath(wiring.Component):
                 "now": In(PassFields(program)),
                 "steer": In(Steering(design, program)),
                 "feature": In(shape_of(design.tokenizer.token)),
-                "embedding": In(data.ArrayLayout(weight, self._kinds)),
-                "weight": In(weight),
-                "bias": In(data.ArrayLayout(bias, self._rows)),
-                "position": In(data.ArrayLayout(shape_of(stream), self._tokens)),
+                "weights": In(data.ArrayLayout(weight, max(self._kinds, self._pack))),
+                "biases": In(data.ArrayLayout(bias, self._rows)),
+                "positions": In(data.ArrayLayout(shape_of(stream), self._tokens)),
                 "access": In(Access(self._columns.depth)),
                 "row_read": In(data.ArrayLayout(signed(LANE.bits), self._rows)),
                 "to_rows": Out(data.ArrayLayout(unsigned(LANE.bits), self._rows)),
@@ -67,7 +81,8 @@ class Datapath(wiring.Component):
             own_bits=own_bits,
             shared_bits=shared_bits,
             bias_bits=bias_format(self.design).bits,
-            sum_bits=sum_bits(self.design),
+            sum_bits=lane_sum_bits(self.design),
+            row_bits=row_sum_bits(self.design),
             kinds=self._kinds,
         )
         self._multiply(m)
@@ -87,12 +102,13 @@ class Datapath(wiring.Component):
             array.by_lane.eq(now.by_token),
         ]
         for row in range(self._rows):
-            m.d.comb += array.bias[row].eq(Mux(now.has_bias, self.bias[row], 0))
+            m.d.comb += array.bias[row].eq(Mux(now.has_bias, self.biases[row], 0))
             stored, carry = self._state_operand(self.row_read[row])
             m.d.comb += array.carry[row].eq(carry)
-            operand = Mux(now.outer | now.attends, stored, self.weight[row])
+            weight = Mux(steer.later, self.weights[self._pack - 1][row], self.weights[0][row])
+            operand = Mux(now.outer | now.attends, stored, weight)
             for kind in range(self._kinds):
-                m.d.comb += array.shared[kind][row].eq(Mux(now.embeds, self.embedding[kind][row], operand))
+                m.d.comb += array.shared[kind][row].eq(Mux(now.embeds, self.weights[kind][row], operand))
         for lane in range(self._tokens):
             kept = self._kept(lane)
             operand = Cat(kept, kept[-1] & ~now.unsigned).as_signed()
@@ -141,7 +157,7 @@ class Datapath(wiring.Component):
         by_row, written = Cat(*(back.rounded[row] for row in range(self._rows))), self._columns.write_data
         m.d.comb += [
             back.left.eq(Mux(now.embeds, history, held)),
-            back.right.eq(Mux(now.embeds, Value.cast(self.position), back.rounded)),
+            back.right.eq(Mux(now.embeds, Value.cast(self.positions), back.rounded)),
             self.embed.eq(new),
             self.rounded.eq(back.rounded),
             self.added.eq(back.added),

@@ -7,29 +7,21 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.layer_table import linear_layer, linear_layers
-from hw.plan.engine import (
-    LANE,
-    Kind,
-    bias_format,
-    embed_groups,
-    engine_rows,
-    memory_map,
-    position_pack,
-    program,
-)
-from hw.plan.memory import find_region
+from hw.plan.engine import LANE, Kind, bias_cut, bias_format, engine_rows, memory_map, position_cut, program
+from hw.plan.memory import regions
 from hw.plan.taps import taps
 from hw.rtl.datapath import Datapath
-from hw.rtl.gather import Gather
 from hw.rtl.linear import NO_WORDS
 from hw.rtl.load_port import LoadBus
+from hw.rtl.parameter_memory import ParameterMemory
 from hw.rtl.pass_table import PassTable
 from hw.rtl.payloads import shape_of, vector_of
 from hw.rtl.sequencer import Sequencer
 from hw.rtl.single_port_memory import SinglePortMemory
-from hw.rtl.weight_memory import WeightMemory
 from quant.golden.parameters import IntegerParameters
 
+PARAMETERS = ("weights", "biases", "positions")
+"""Streams of words of one memory."""
 PORTS = ("tokens", "readout", "decision")
 """Boundaries that are the engine's own ports, or lie behind it."""
 
@@ -47,16 +39,8 @@ class Engine(wiring.Component):
         self.design = design = parameters.design
         self.program = program(parameters)
         self._rows, self._tokens = engine_rows(design), design.model.tokens
-        names = [layer.name for layer in linear_layers(design)]
-        weight = linear_layers(design)[0].weight
-        row = vector_of(weight, self._rows)
-        side_by_side = data.ArrayLayout(row, embed_groups(design))
-        self.embed_weights = self._parameter_memory(["embed_weight"], side_by_side, words)
-        self.weights = self._parameter_memory([f"{name}_weight" for name in names[1:]], row, words)
-        self.biases = self._parameter_memory([f"{name}_bias" for name in names], shape_of(bias_format(design)), words)
+        self.parameters = self._parameter_memory(words)
         self._seen = {tap.name: (Signal(tap.payload_bits), Signal()) for tap in taps(design) if tap.name not in PORTS}
-        self._packed = vector_of(design.quant.stream, position_pack(design))
-        self.positions = self._parameter_memory(["position"], self._packed, words)
         super().__init__(
             {
                 "bus": In(LoadBus()),
@@ -69,9 +53,18 @@ class Engine(wiring.Component):
         """Stream of designs.layer_table -> (its payload as hw.plan.taps says, 1 while it is written), for simulation."""
         return dict(self._seen)
 
-    def _parameter_memory(self, names: list[str], payload: object, words: Mapping[str, list[int]]) -> WeightMemory:
-        regions = [find_region(self.design, {}, name) for name in names]
-        return WeightMemory(*regions, payload=payload, init=[word for name in names for word in words.get(name, ())])
+    def _parameter_memory(self, words: Mapping[str, list[int]]) -> ParameterMemory:
+        design = self.design
+        found, layers = {one.name: one for one in regions(design, {})}, [layer.name for layer in linear_layers(design)]
+        weights, biases = ([found[f"{layer}_{kind}"] for layer in layers] for kind in ("weight", "bias"))
+        positions = [found["position"]]
+        bias = data.ArrayLayout(shape_of(bias_format(design)), self._rows)
+        return ParameterMemory(
+            weights=(weights[0].width, weights),
+            biases=(bias, bias_cut(design).pieces, biases),
+            positions=(vector_of(design.quant.stream, self._tokens), position_cut(design).pieces, positions),
+            init=[word for one in (*weights, *biases, *positions) for word in words.get(one.name, ())],
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -96,26 +89,14 @@ class Engine(wiring.Component):
         return m
 
     def _place_parameters(self, m: Module, control: Sequencer, datapath: Datapath) -> None:
-        """The streams of parameters: weights of all rows, biases of all rows, positions of all tokens."""
-        memories = {name: getattr(self, name) for name in ("embed_weights", "weights", "biases", "positions")}
-        for name, memory in memories.items():
-            m.submodules[name] = memory
-            wiring.connect(m, wiring.flipped(self.bus), memory.bus)
-        bias = shape_of(bias_format(self.design))
-        m.submodules.row_biases = row_biases = Gather(bias, data.ArrayLayout(bias, self._rows), self._rows)
-        wiring.connect(m, self.biases.o, row_biases.i)
-        words = self._tokens // position_pack(self.design)
-        m.submodules.token_positions = positions = Gather(self._packed, data.ArrayLayout(self._packed, words), words)
-        wiring.connect(m, self.positions.o, positions.i)
-        streams = {
-            "embedding": (self.embed_weights.o, datapath.embedding),
-            "weights": (self.weights.o, datapath.weight),
-            "biases": (row_biases.o, datapath.bias),
-            "positions": (positions.o, datapath.position),
-        }
-        for name, (stream_of, taken) in streams.items():
+        """The streams of parameters: words of weights, biases of all rows, positions of all tokens."""
+        m.submodules.parameters = parameters = self.parameters
+        wiring.connect(m, wiring.flipped(self.bus), parameters.bus)
+        m.d.comb += parameters.only_weights.eq(control.only_weights)
+        for name in PARAMETERS:
+            stream_of = getattr(parameters, name)
             m.d.comb += [
-                Value.cast(taken).eq(Value.cast(stream_of.payload)),
+                Value.cast(getattr(datapath, name)).eq(Value.cast(stream_of.payload)),
                 getattr(control, f"{name}_valid").eq(stream_of.valid),
                 stream_of.ready.eq(getattr(control, f"{name}_ready")),
             ]

@@ -93,13 +93,14 @@ class MacLane(wiring.Component):
 
     keep: take `own` as the operand; step: ``sum[row] += shared[row] * operand``, from `bias[row]` on where `first`; else `bias`
     is 0.
-    column: the sum of row `place` while `shown`, else 0; row_sums: every sum while `row_shown`, else 0, so that nothing beyond
-    the lane follows sums that grow.
+    column: the sum of the row of `shown`, one bit per row, or 0; row_sums: the low `row_bits` of every sum while `row_shown`,
+    else 0, so that nothing beyond the lane follows sums that grow.
     """
 
-    def __init__(self, *, rows: int, own_bits: int, shared_bits: int, bias_bits: int, sum_bits: int):
+    def __init__(self, *, rows: int, own_bits: int, shared_bits: int, bias_bits: int, sum_bits: int, row_bits: int):
         self._rows = rows
         self._bits = {"own_bits": own_bits, "shared_bits": shared_bits, "bias_bits": bias_bits, "sum_bits": sum_bits}
+        row_sum = signed(min(row_bits, sum_bits))
         super().__init__(
             {
                 "own": In(signed(own_bits)),
@@ -108,11 +109,10 @@ class MacLane(wiring.Component):
                 "bias": In(data.ArrayLayout(signed(bias_bits), rows)),
                 "step": In(1),
                 "first": In(1),
-                "place": In(range(rows)),
-                "shown": In(1),
+                "shown": In(rows),
                 "row_shown": In(1),
                 "column": Out(signed(sum_bits)),
-                "row_sums": Out(data.ArrayLayout(signed(sum_bits), rows)),
+                "row_sums": Out(data.ArrayLayout(row_sum, rows)),
             }
         )
 
@@ -127,14 +127,14 @@ class MacLane(wiring.Component):
             m.d.comb += [
                 mac.own.eq(operand),
                 mac.shared.eq(self.shared[row]),
-                mac.bias.eq(self.bias[row]),
+                mac.bias.eq(self.bias[row]),  # where sums are narrower, so are the layers' biases
                 mac.first.eq(self.first),
                 mac.total.eq(total),
                 self.row_sums[row].eq(Mux(self.row_shown, total, 0)),
             ]
             with m.If(self.step):
                 m.d.sync += total.eq(mac.next_total)
-        m.d.comb += self.column.eq(pick([Mux(self.shown, total, 0) for total in sums], self.place))
+        m.d.comb += self.column.eq(chosen(sums, self.shown))
         return m
 
 
@@ -145,16 +145,26 @@ class MacArray(wiring.Component):
     next cycle; first: start the sums anew, from `bias` as it then is. own, shared: operands, signed.
     The sums are read without delay while `show`: `place` picks a row, of which `column` has every lane, or with `by_lane` a
     lane, of which `column` has every row; otherwise `column` is 0. Golden twin: quant.golden.linear, one step of its matrix
-    product per cycle.
+    product per cycle. sum_bits: of every lane's sums; row_bits: of sums that are read with `by_lane`, where they need no more.
     """
 
     def __init__(
-        self, *, rows: int, lanes: int, own_bits: int, shared_bits: int, bias_bits: int, sum_bits: int, kinds: int = 1
+        self,
+        *,
+        rows: int,
+        lanes: int,
+        own_bits: int,
+        shared_bits: int,
+        bias_bits: int,
+        sum_bits: Sequence[int],
+        row_bits: int,
+        kinds: int = 1,
     ):
         if rows > lanes:
             raise ValueError(f"MacArray: rows={rows} is more than lanes={lanes}; use at most as many")
         self._rows, self._lanes, self._kinds = rows, lanes, kinds
-        self._bits = {"own_bits": own_bits, "shared_bits": shared_bits, "bias_bits": bias_bits, "sum_bits": sum_bits}
+        self._bits = {"own_bits": own_bits, "shared_bits": shared_bits, "bias_bits": bias_bits, "row_bits": row_bits}
+        self._sum_bits = tuple(sum_bits)
         super().__init__(
             {
                 "own": In(data.ArrayLayout(signed(own_bits), lanes)),
@@ -167,13 +177,13 @@ class MacArray(wiring.Component):
                 "show": In(1),
                 "place": In(range(lanes)),
                 "by_lane": In(1),
-                "column": Out(data.ArrayLayout(signed(sum_bits), lanes)),
+                "column": Out(data.ArrayLayout(signed(max(sum_bits)), lanes)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        step, first, chosen = Signal(), Signal(), Signal(self._lanes)
+        step, first, taking = Signal(), Signal(), Signal(self._lanes)
         digits = data.ArrayLayout(digits_layout(self._bits["shared_bits"]), self._rows)  # recoded once for all lanes
         shared = [Signal(digits, name=f"shared_{kind}", reset_less=True) for kind in range(self._kinds)]
         bias = Signal.like(self.bias)
@@ -181,10 +191,11 @@ class MacArray(wiring.Component):
         with m.If(self.take):
             for kind, row in product(range(self._kinds), range(self._rows)):
                 m.d.sync += Value.cast(shared[kind][row]).eq(recoded(self.shared[kind][row], self.carry[row]))
-            m.d.sync += [first.eq(self.first), chosen.eq(self.lanes)]
+            m.d.sync += [first.eq(self.first), taking.eq(self.lanes)]
         with m.If(step & first):  # the biases of the next sums are already gathered while these grow
             m.d.comb += bias.eq(self.bias)
-        lanes = [MacLane(rows=self._rows, **self._bits) for _ in range(self._lanes)]
+        lanes = [MacLane(rows=self._rows, sum_bits=bits, **self._bits) for bits in self._sum_bits]
+        shown = [self.show & ~self.by_lane & (self.place == row) for row in range(self._rows)]
         for number, lane in enumerate(lanes):
             m.submodules[f"lane_{number}"] = lane
             m.d.comb += [
@@ -192,18 +203,23 @@ class MacArray(wiring.Component):
                 lane.keep.eq(self.take & self.lanes[number]),
                 lane.shared.eq(shared[number % self._kinds]),
                 lane.bias.eq(bias),
-                lane.step.eq(step & chosen[number]),
+                lane.step.eq(step & taking[number]),
                 lane.first.eq(first),
-                lane.place.eq(self.place),
-                lane.shown.eq(self.show & ~self.by_lane),
+                lane.shown.eq(Cat(*shown)),
                 lane.row_shown.eq(self.show & self.by_lane & (self.place == number)),
             ]
         for number, lane in enumerate(lanes):
-            found = Value.cast(lane.column)
+            found: Value = lane.column
             if number < self._rows:
-                found |= reduce(or_, (Value.cast(each.row_sums[number]) for each in lanes))
+                found |= reduce(or_, (each.row_sums[number] for each in lanes))
             m.d.comb += self.column[number].eq(found)
         return m
+
+
+def chosen(values: Sequence[Value], which: Value) -> Value:
+    """The value of the one bit of `which` that is set, or 0: ands and ors, in cells the smallest of all ways to choose."""
+    found = reduce(or_, (Value.cast(value) & bit.replicate(len(value)) for value, bit in zip(values, which, strict=True)))
+    return found.as_signed()
 
 
 def pick(values: Sequence[Value], index: Value) -> Value:

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.schema import Design
-from hw.plan.engine import Pass, embed_groups, engine_rows, memory_map, state_halves
+from hw.plan.engine import Pass, embed_groups, engine_rows, memory_map, state_halves, weight_pack
 from hw.rtl.pass_table import PassFields
 from hw.rtl.single_port_memory import Access
 
@@ -14,18 +14,19 @@ class Steering(wiring.Signature):
     """What the datapath does in a cycle.
 
     take: operands into the array; first: for new sums; lanes: those that take part; half: the upper half of a split state;
-    lane: which value of the word that was read, in a readout of all tokens. writes: sums are rounded, those of `place`;
-    group: of the pass. is_embed, is_window: the word written is a column of the history, or of the window.
+    lane: which value of the word that was read, in a readout of all tokens; later: the step's weights are the upper half of
+    their word. writes: sums are rounded, those of `place`; group: of the pass. is_embed, is_window: the word written is a
+    column of the history, or of the window.
     """
 
     def __init__(self, design: Design, program: tuple[Pass, ...]):
         tokens = design.model.tokens
-        members = {name: Out(1) for name in ("take", "first", "half", "writes", "is_embed", "is_window")}
+        members = {name: Out(1) for name in ("take", "first", "half", "later", "writes", "is_embed", "is_window")}
         members |= {"lanes": Out(tokens), "lane": Out(range(tokens)), "place": Out(range(max(one.places for one in program)))}
         super().__init__(members | {"group": Out(range(max(one.groups for one in program)))})
 
 
-HANDSHAKES = ("feature", "embedding", "weights", "biases", "positions")
+HANDSHAKES = ("feature", "weights", "biases", "positions")
 """Streams that the engine takes from, their payloads apart."""
 
 
@@ -34,7 +35,8 @@ class Sequencer(wiring.Component):
 
     now: the pass `index`, a cycle after `fetch`. <stream>_valid, _ready: of HANDSHAKES; o_valid, o_ready: of the readout.
     columns, rows: accesses of the two memories. steer: the datapath. last, deciding: a pass writes its last part of a word; the
-    window is full, so what it writes counts. A step is issued, that is asked of the memories, one cycle before it is taken.
+    window is full, so what it writes counts. only_weights: of the parameters no others are read.
+    A step is issued, that is asked of the memories, one cycle before it is taken.
     """
 
     def __init__(self, design: Design, program: tuple[Pass, ...]):
@@ -52,6 +54,7 @@ class Sequencer(wiring.Component):
                 "columns": Out(Access(at.depth)),
                 "rows": Out(Access(at.second_depth)),
                 "steer": Out(Steering(design, program)),
+                "only_weights": Out(1),
                 "last": Out(1),
                 "deciding": Out(1),
             }
@@ -155,9 +158,8 @@ class Sequencer(wiring.Component):
         self._from_memory = from_memory = now.outer | now.attends
         is_split = now.attends if state_halves(self.design) == 2 else Const(0)  # the lower half of the state first
         takes_bias = stepping & starting & now.has_bias
-        ready = (from_memory | Mux(now.embeds, self.embedding_valid, self.weights_valid)) & (
-            ~steer.first | ~now.has_bias | (self.biases_valid & ~takes_bias)
-        )
+        awaits_bias = steer.first & now.has_bias & (~self.biases_valid | takes_bias)
+        ready = (from_memory | self.weights_valid) & ~awaits_bias
         every = Const((1 << self._tokens) - 1)
         all_lanes = Mux(now.lane_by_lane, 1, every) if self.program[-1].lane_by_lane else every
         embed_lanes = Mux(self._stride == 1, 1, (1 << self._kinds) - 1) << steer.group
@@ -173,8 +175,15 @@ class Sequencer(wiring.Component):
             steer.take.eq(multiplied | self._embed_step),
             steer.first.eq(Mux(now.embeds, self._step == 0, is_first & ~half)),
             steer.lanes.eq(Mux(now.embeds, embed_lanes, all_lanes)),
-            self.weights_ready.eq(moved & ~from_memory),
-            self.embedding_ready.eq(self._embed_step & ((steer.group + self._stride) % self._kinds == 0)),
+            self.weights_ready.eq(
+                Mux(
+                    self._embedding,
+                    self._embed_step & ((steer.group + self._stride) % self._kinds == 0),
+                    moved & ~from_memory & (steer.later | (weight_pack(self.design) == 1)),
+                )
+            ),
+            # a word of weights stays while its steps last: reading anything else would take it from the memory's output
+            self.only_weights.eq(Mux(self._embedding, self._step != 0, self._runs & ~awaits_bias)),
             self.biases_ready.eq(takes_bias),
         ]
         m.d.sync += stepping.eq(steer.take)
@@ -186,6 +195,8 @@ class Sequencer(wiring.Component):
             m.d.sync += has_operands.eq(self._issue)
         with m.If(self._issue):
             m.d.sync += is_first.eq(self._step == 0)
+            if weight_pack(self.design) == 2:
+                m.d.sync += steer.later.eq(self._step[0])
 
     def _write(self, m: Module) -> None:
         """Sums to the memories, a word per transfer, and to the readout."""

@@ -55,26 +55,18 @@ def test_the_memories_of_the_engine() -> None:
     found = {memory.path: (memory.depth, memory.width) for memory in built if memory.path.startswith("engine")}
     at = memory_map(design)
     assert found == {
-        "engine.embed_weights.memory": (320 * 4 // 2, 2 * 8 * 4),
-        "engine.weights.memory": (2_080, 8 * 4),  # each block 4 x 32 x 4 + 32 x 8 + 64 x 4, readout 32
-        "engine.biases.memory": (488, 21),
-        "engine.positions.memory": (64, 5 * 8),
+        # embed, each block 4 x 32 x 4 + 32 x 8 + 64 x 4 steps, readout; biases of 61 groups of rows; positions of 32 dims
+        "engine.parameters.memory": (320 * 4 // 2 + (2 * 1024 + 32) // 2 + 61 * 3 + 32 * 2, 64),
         "engine.datapath.columns": (at.depth, 10 * 8),
         "engine.rows": (at.second_depth, 8 * 8),
     }
 
 
 @pytest.mark.parametrize("name", list(CATALOGUE))
-def test_the_engines_regions_fill_four_memories(name: str) -> None:
+def test_the_engines_regions_fill_one_memory(name: str) -> None:
     design = with_backend(name, "engine")
     built = {memory.path: memory for memory in memories_of(Ind(design, random_parameters(design, seed=1)))}
-    kinds = {
-        "embed_weights": r"embed_weight",
-        "weights": r"(block|readout).*_weight",
-        "biases": r".*_bias",
-        "positions": "position",
-    }
-    for memory, kind in kinds.items():
-        held = [region for region in regions(design, {}) if re.fullmatch(kind, region.name)]
-        size = (sum(region.depth for region in held), max(region.width for region in held))
-        assert (built[f"engine.{memory}.memory"].depth, built[f"engine.{memory}.memory"].width) == size
+    kinds = r"(embed|block|readout).*_(weight|bias)|position"
+    held = [region for region in regions(design, {}) if re.fullmatch(kinds, region.name)]
+    found = built["engine.parameters.memory"]
+    assert (found.depth, found.width) == (sum(region.depth for region in held), max(region.width for region in held))

@@ -11,7 +11,7 @@ from designs.catalogue import CATALOGUE
 from designs.layer_table import linear_layer, linear_layers, parameters
 from designs.number_format import IntFormat
 from designs.schema import Design, DesignError, PreprocessSpec, SpatialSpec
-from hw.plan.engine import bias_format, embed_groups, engine_rows, padded_outputs, position_pack
+from hw.plan.engine import Cut, bias_cut, bias_format, embed_groups, engine_rows, padded_outputs, position_cut, weight_pack
 from hw.plan.folding import Folding, fold
 from hw.plan.memory import find_region, load_frame, load_frames, load_words, regions
 from hw.plan.spatial import spatial_layout
@@ -69,6 +69,12 @@ def signed(word: int, place: int, bits: int) -> int:
     return value - (1 << bits) if value >> (bits - 1) else value
 
 
+def joined(pieces: list[int], cut: Cut) -> int:
+    """The vector that was cut."""
+    assert all(0 <= piece < 1 << cut.width <= 1 << 64 for piece in pieces) and len(pieces) == cut.pieces
+    return sum(piece << number * cut.width for number, piece in enumerate(pieces))
+
+
 @each(*PIPELINES)
 def test_words_hold_every_weight_where_the_core_expects_it(design: Design) -> None:
     integers, folding = random_integers(design, seed=1), fold(design)
@@ -86,6 +92,7 @@ def test_words_hold_every_weight_where_the_core_expects_it(design: Design) -> No
 @each(*ENGINES)
 def test_words_hold_every_weight_where_the_engine_expects_it(design: Design) -> None:
     integers, rows, side = random_integers(design, seed=1), engine_rows(design), embed_groups(design)
+    pack, cut = weight_pack(design), bias_cut(design)
     words = load_words(integers, {})
     for layer in linear_layers(design):
         weight, bias = integers.linear[layer.name].weight, integers.linear[layer.name].bias
@@ -93,23 +100,27 @@ def test_words_hold_every_weight_where_the_engine_expects_it(design: Design) -> 
         for row in range(layer.outputs):
             group, place = divmod(row, rows)
             for column in range(layer.inputs):
-                address, at = group * layer.inputs + column, place
+                step, at = group * layer.inputs + column, place
                 if layer.name == "embed":  # feature after feature, each for all groups, `side` groups in a word
-                    address, at = (column * groups + group) // side, group % side * rows + place
+                    step, at = (column * groups + group) // side * pack, group % side * rows + place
                 if layer.name == "readout" and design.model.pool == "none":  # dim after dim, in each token after token
                     token, dim = divmod(column, design.model.embed_dim)
-                    address = group * layer.inputs + dim * design.model.tokens + token
-                assert signed(words[f"{layer.name}_weight"][address], at, layer.weight.bits) == weight[row, column]
-            assert signed(words[f"{layer.name}_bias"][row], 0, bias_format(design).bits) == bias[row]
+                    step = group * layer.inputs + dim * design.model.tokens + token
+                address, later = divmod(step, pack)
+                assert (
+                    signed(words[f"{layer.name}_weight"][address], later * rows + at, layer.weight.bits) == weight[row, column]
+                )
+            pieces = words[f"{layer.name}_bias"][group * cut.pieces : (group + 1) * cut.pieces]
+            assert signed(joined(pieces, cut), place, bias_format(design).bits) == bias[row]
 
 
 def test_outputs_beyond_the_layers_have_no_weight_and_no_bias() -> None:
     design = with_backend("ind_int4", "engine")
     words, readout = load_words(random_integers(design, seed=1), {}), linear_layer(design, "readout")
     assert (readout.outputs, engine_rows(design)) == (4, 8)
-    assert len(words["readout_weight"]) == readout.inputs
-    assert all(word < 1 << 4 * readout.weight.bits for word in words["readout_weight"])
-    assert words["readout_bias"][4:] == [0] * 4
+    assert (len(words["readout_weight"]), weight_pack(design)) == (readout.inputs // 2, 2)
+    assert all(word >> 16 & 0xFFFF == word >> 48 == 0 for word in words["readout_weight"])
+    assert joined(words["readout_bias"], bias_cut(design)) < 1 << 4 * bias_format(design).bits
 
 
 def test_the_engines_words_by_hand() -> None:
@@ -117,9 +128,12 @@ def test_the_engines_words_by_hand() -> None:
     integers = random_integers(design, seed=2)
     words, embed = load_words(integers, {}), integers.linear["embed"].weight
     query, position = integers.linear["block0_query"].weight, integers.position
-    assert (engine_rows(design), position_pack(design)) == (4, 4)
+    assert (engine_rows(design), weight_pack(design), position_cut(design)) == (4, 2, Cut(32))
     assert [signed(words["embed_weight"][5], place, 4) for place in range(8)] == embed[:, 5].tolist()
-    assert [signed(words["block0_query_weight"][1 * 8 + 6], place, 4) for place in range(4)] == query[4:8, 6].tolist()
+    assert [signed(words["block0_query_weight"][(1 * 8 + 6) // 2], place, 4) for place in range(4)] == query[4:8, 6].tolist()
+    assert [signed(words["block0_query_weight"][(1 * 8 + 7) // 2], 4 + place, 4) for place in range(4)] == query[
+        4:8, 7
+    ].tolist()
     assert [signed(words["position"][3], place, 8) for place in range(4)] == position[:, 3].tolist()
 
 
@@ -195,15 +209,21 @@ def test_words_hold_positions_token_by_token(design: Design) -> None:
 
 @each(*ENGINES)
 def test_words_hold_positions_packed_column_by_column(design: Design) -> None:
-    integers, pack = random_integers(design, seed=3), position_pack(design)
-    words = load_words(integers, {})["position"]
-    found = [signed(word, place, design.quant.stream.bits) for word in words for place in range(pack)]
-    assert found == integers.position.T.ravel().tolist()
+    integers, cut = random_integers(design, seed=3), position_cut(design)
+    words, tokens, bits = load_words(integers, {})["position"], design.model.tokens, design.quant.stream.bits
+    columns = [joined(words[start : start + cut.pieces], cut) for start in range(0, len(words), cut.pieces)]
+    assert [[signed(column, token, bits) for token in range(tokens)] for column in columns] == integers.position.T.tolist()
 
 
-@pytest.mark.parametrize(("tokens", "pack"), [(4, 4), (8, 8), (9, 3), (10, 5), (11, 1), (12, 6), (16, 8)])
-def test_positions_fill_the_load_bus_as_far_as_they_divide_the_window(tokens: int, pack: int) -> None:
-    assert position_pack(replace(IMPLANT, model=replace(IMPLANT.model, tokens=tokens))) == pack
+@pytest.mark.parametrize(("bits", "pieces", "width"), [(32, 1, 32), (64, 1, 64), (65, 2, 33), (80, 2, 40), (168, 3, 56)])
+def test_vectors_are_cut_into_the_fewest_words_of_equal_width(bits: int, pieces: int, width: int) -> None:
+    assert (Cut(bits).pieces, Cut(bits).width) == (pieces, width)
+
+
+def test_steps_share_words_only_where_every_layer_comes_out_even() -> None:
+    assert weight_pack(IMPLANT) == embed_groups(IMPLANT) == 2
+    odd = replace(IMPLANT, model=replace(IMPLANT.model, embed_dim=2, hidden_dim=11, tokens=3))
+    assert (engine_rows(odd), embed_groups(odd), weight_pack(odd)) == (1, 2, 1)
 
 
 def filled_up(design: Design) -> int:
@@ -225,8 +245,14 @@ def test_regions_are_numbered_and_hold_all_parameters_and_nothing_else(design: D
     folding, weights = fold(design), [layer.weight.bits for layer in linear_layers(design)]
     bits = {"spatial_weight": design.tokenizer.spatial.weight.bits if design.tokenizer.spatial else 0}
     values = sum(region.bits // bits.get(region.name, weights[0]) for region in found if region.name.endswith("_weight"))
-    values += sum(region.depth for region in found if region.name.endswith("_bias"))
-    values += find_region(design, folding, "position").bits // design.quant.stream.bits
+    engine = design.hardware.backend == "engine"
+    per_bias = bias_cut(design).pieces / engine_rows(design) if engine else 1
+    values += sum(region.depth for region in found if region.name.endswith("_bias")) / per_bias
+    values += (
+        design.model.tokens
+        * find_region(design, folding, "position").depth
+        // (position_cut(design).pieces if engine else design.model.tokens)
+    )
     assert values == parameters(design) + filled_up(design)
     shifts = sum(region.bits for region in found if region.name == "token_shift")
     assert shifts == (0 if design.tokenizer.ready else design.tokenizer.features * 5)
