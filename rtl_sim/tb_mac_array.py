@@ -76,7 +76,7 @@ class ArrayBench:
     async def _column(self, place: int, *, by_lane: bool) -> list[int]:
         self._dut.place.value, self._dut.by_lane.value, self._dut.show.value = place, int(by_lane), 1
         await Timer(PERIOD_NS // 5, "ns")
-        found = unpack(self.shapes["column"], int(self._dut.column.value))
+        found = list(unpack(self.shapes["column"], int(self._dut.column.value)).values())
         self._dut.show.value = 0
         await Timer(PERIOD_NS // 5, "ns")
         assert int(self._dut.column.value) == 0, "sums are seen though nobody asked for them"

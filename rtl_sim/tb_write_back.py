@@ -15,12 +15,16 @@ from rtl_sim.stimulus import corners_then_random
 from rtl_sim.variants import block_under_test
 
 FORMATS = (INT4, UINT4, INT8, UINT8)
-STREAMS = {"ind_tiny": (4, 19, INT8), "ind_int4": (10, 22, INT8), "narrow_stream": (3, 12, IntFormat(6))}
-"""Lanes, bits of the sums, format of the residual stream."""
+STREAMS = {
+    "ind_tiny": ([19, 19, 16, 16], INT8),
+    "ind_int4": ([22] * 4 + [18] * 6, INT8),
+    "narrow_stream": ([12] * 3, IntFormat(6)),
+}
+"""Bits of every lane's sums, format of the residual stream."""
 
 
-def _write_back(lanes: int, sum_bits: int, stream: IntFormat) -> WriteBack:
-    return WriteBack(lanes=lanes, sum_bits=sum_bits, lane_bits=8, stream=stream)
+def _write_back(sum_bits: list[int], stream: IntFormat) -> WriteBack:
+    return WriteBack(sum_bits=sum_bits, lane_bits=8, stream=stream)
 
 
 VARIANTS = {name: lambda sizes=sizes: _write_back(*sizes) for name, sizes in STREAMS.items()}
@@ -32,8 +36,8 @@ class Ports:
     def __init__(self, dut: Any):
         self._dut, self._block = dut, block_under_test(VARIANTS)
         self.shapes = {name: member.shape for name, member in self._block.signature.members.items()}
-        self.lanes = self.shapes["sums"].length
-        self.sum = IntFormat(self.shapes["sums"].elem_shape.width)
+        self.sums = [IntFormat(field.width) for _, field in self.shapes["sums"]]
+        self.lanes = len(self.sums)
 
     async def give(self, **values: Any) -> None:
         for name, value in values.items():
@@ -54,8 +58,11 @@ async def every_rounded_sum_equals_the_golden_model(dut):
     ports = Ports(dut)
     for shift in range(1 << SHIFT_BITS):
         ties = np.arange(-8, 8) * (1 << shift) + ((1 << shift) >> 1)
-        sums = np.concatenate([corners_then_random(ports.sum, 8 * ports.lanes, seed=shift), ties])
-        sums = sums[: len(sums) // ports.lanes * ports.lanes].clip(ports.sum.min, ports.sum.max).reshape(-1, ports.lanes)
+        columns = [
+            np.concatenate([corners_then_random(lane, 8, seed=shift + number), ties]).clip(lane.min, lane.max)
+            for number, lane in enumerate(ports.sums)
+        ]
+        sums = np.stack(columns, axis=1)
         for format in FORMATS:
             for row in sums:
                 await ports.give(sums=row.tolist(), shift=shift, low=format.min, high=format.max)
@@ -65,7 +72,7 @@ async def every_rounded_sum_equals_the_golden_model(dut):
 @cocotb.test()
 async def every_residual_equals_the_golden_model(dut):
     ports = Ports(dut)
-    stream = STREAMS[next(name for name, sizes in STREAMS.items() if sizes[0] == ports.lanes)][2]
+    stream = STREAMS[next(name for name, sizes in STREAMS.items() if len(sizes[0]) == ports.lanes)][1]
     pairs = [(a, b) for a in (stream.min, -1, 0, 1, stream.max) for b in (stream.min, -1, 0, 1, stream.max)]
     corners = np.array((pairs * ports.lanes)[: len(pairs) // ports.lanes * ports.lanes * ports.lanes]).reshape(
         -1, ports.lanes, 2

@@ -136,7 +136,9 @@ class Datapath(wiring.Component):
         """The sums shown, or in the pool's pass the tokens of the column that was read, to the format of the pass."""
         now, column = self.now, self._array.column
         m.submodules.write_back = self._back = back = WriteBack(
-            lanes=self._tokens, sum_bits=sum_bits(self.design), lane_bits=LANE.bits, stream=self.design.quant.stream
+            sum_bits=(sum_bits(self.design), *lane_sum_bits(self.design)[1:]),  # lane 0 rounds the pool's sums too
+            lane_bits=LANE.bits,
+            stream=self.design.quant.stream,
         )
         kept = [self._held[lane].as_signed() for lane in range(self._tokens)]
         pooled = Mux(now.pools, reduce(add, kept), column[0])

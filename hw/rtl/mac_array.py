@@ -9,6 +9,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.rtl.payloads import lanes_of
+
 DIGIT = data.StructLayout({"one": 1, "two": 1, "negative": 1})
 """A radix-4 digit of -2 to 2: its amount, and its sign."""
 
@@ -177,7 +179,7 @@ class MacArray(wiring.Component):
                 "show": In(1),
                 "place": In(range(lanes)),
                 "by_lane": In(1),
-                "column": Out(data.ArrayLayout(signed(max(sum_bits)), lanes)),
+                "column": Out(lanes_of(sum_bits)),
             }
         )
 
