@@ -21,5 +21,5 @@ IND_INT4 = Design(
     ),
     model=ModelSpec(tokens=10, embed_dim=32, layers=2, hidden_dim=64, outputs=4, normaliser="none"),
     quant=QuantSpec(weight=INT4, activation=INT4, stream=INT8),
-    hardware=HardwareSpec(target="ihp_sg13g2", clock_khz=400, stage_cycles=2600, latency_budget_ms=50.0, backend="engine"),
+    hardware=HardwareSpec(target="ihp_sg13g2", clock_khz=1000, stage_cycles=2600, latency_budget_ms=50.0, backend="engine"),
 )

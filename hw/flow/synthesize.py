@@ -11,6 +11,7 @@ from designs.schema import Design
 from hw.flow.artifact import Files, Kind, verilog_files
 from hw.flow.block_names import block_of
 from hw.flow.libraries import liberty_inputs, library_files, process_for, read_cells, used_macros
+from hw.flow.root_clock_gates import add_root_clock_gates
 from hw.flow.step import Result, Step, say
 from hw.flow.tool import ToolError, run_tool
 from hw.flow.tools import YOSYS
@@ -20,6 +21,7 @@ from hw.targets.memory_tiling import Tiling, choose_tiling
 from hw.targets.memory_wrapper import MemoryCell, find_memories, macro_stub, memory_rule
 from hw.targets.process import Process
 
+CLOCK = "clk"
 SCRIPTS = Path(__file__).parent / "scripts"
 SLANG = "read_slang --threads 1 --allow-use-before-declare -D FINN_SIMULATION {tops} {files}\nchformal -remove"
 
@@ -103,17 +105,17 @@ def synthesize(sources: list[Path], top: str, process: Process, folder: Path) ->
     tilings = {memory.module: choose_tiling(memory.depth, memory.width, process) for memory in memories}
     apply_tilings = _write_memories(memories, tilings, folder)
     shutil.copy(process.typical.cells, folder / "cells.lib")
+    clock_gate = _clock_gate_command(process)
+    _run_yosys("gate_clocks.ys", folder, makes=["gated.json"], top=top, memories=apply_tilings, clock_gate=clock_gate)
+    _gate_blocks(folder / "gated.json", top, process)
     _run_yosys(
-        "synthesize.ys",
+        "map_cells.ys",
         folder,
         makes=["netlist.v", "netlist.json", "stat.json"],
-        top=top,
-        memories=apply_tilings,
         avoid=" ".join(f"-dont_use {pattern}" for pattern in process.avoid),
-        clock_gate=_clock_gate_command(process),
         tie=_tie_command(process),
     )
-    for name in ("elaborated.il", "elaborated.json", "cells.lib"):
+    for name in ("elaborated.il", "elaborated.json", "gated.json", "cells.lib"):
         (folder / name).unlink()
     shutil.rmtree(inputs)
     return tilings
@@ -148,6 +150,15 @@ def _write_memories(memories: list[MemoryCell], tilings: dict[str, Tiling], fold
     lines = [f"{memory.module}: {tilings[memory.module].description}" for memory in memories]
     (folder / "memories.txt").write_text("\n".join(lines) + "\n")
     return "\n".join(commands)
+
+
+def _gate_blocks(path: Path, top: str, process: Process) -> None:
+    """Root clock gates, where the process has clock gates and the top a clock of the decoder's name."""
+    design = json.loads(path.read_text())
+    if process.clock_gate is None or CLOCK not in design["modules"][top]["ports"]:
+        return
+    add_root_clock_gates(design, top, CLOCK, process.clock_gate)
+    path.write_text(json.dumps(design))
 
 
 def _clock_gate_command(process: Process) -> str:

@@ -8,8 +8,8 @@ REGISTER_UM2_PER_BIT_130NM = 80
 """A flip-flop with its share of the read multiplexer (measured, 130 nm)."""
 REGISTER_AREA_SHARE = 0.5
 """Registers leak some 40 times more per bit than a macro: they must be this much smaller to be worth it."""
-PJ_PER_UM2 = 2e-4
-"""The area that one picojoule per access is worth, 5,000 um2: an assumption, and what hangs on it is in docs/power.md."""
+PJ_PER_UM2 = 4e-4
+"""The area that one picojoule per access is worth, 2,500 um2: an assumption, and what hangs on it is in docs/power.md."""
 
 
 @dataclass(frozen=True)
