@@ -13,6 +13,7 @@ from rtl_sim.stream_bench import StreamBench
 from rtl_sim.variants import block_under_test
 
 SMALL = (Region("narrow", 0, 5, 4), Region("bytes", 1, 3, 16), Region("odd", 2, 4, 21), Region("wide", 3, 2, 64))
+TWOFOLD = (*SMALL[:2], Region("twofold", 2, 6, 12, banks=2))
 DESIGNS = {backend: with_backend("ind_tiny", backend) for backend in ("engine", "amaranth")}
 
 VARIANTS = {
@@ -20,6 +21,8 @@ VARIANTS = {
     "ind_tiny": lambda: LoadPort(regions(DESIGNS["engine"], {}), preloaded=False),
     "ind_tiny_pipeline": lambda: LoadPort(regions(DESIGNS["amaranth"], fold(DESIGNS["amaranth"])), preloaded=False),
     "preloaded": lambda: LoadPort(SMALL, preloaded=True),
+    "twofold": lambda: LoadPort(TWOFOLD, preloaded=False),
+    "twofold_preloaded": lambda: LoadPort(TWOFOLD, preloaded=True),
 }
 
 
@@ -42,6 +45,7 @@ class LoadBench:
 
     async def reset(self) -> None:
         await self.bench.reset()
+        self.dut.settled.value = 1
         cocotb.start_soon(self._watch())
 
     async def _watch(self) -> None:
@@ -74,8 +78,13 @@ async def every_word_of_every_frame_reaches_its_address(dut, stall):
     await bench.reset()
     if not bench.block.preloaded:
         assert bench.flags()["loaded"] == 0
+    unused = 1 - int(dut.bus__bank.value)
     await bench.load_all(seed=7)
-    expected = [(r.index, address, word) for r in bench.block.regions for address, word in enumerate(words_of(r, 7))]
+    expected = [
+        (r.index, address + (r.depth * unused if r.banks == 2 else 0), word)
+        for r in bench.block.regions
+        for address, word in enumerate(words_of(r, 7))
+    ]
     assert bench.words == expected
     assert bench.flags() == GOOD
 
@@ -88,7 +97,7 @@ async def only_the_last_region_completes_the_load(dut):
     for region in bench.block.regions:
         frame = frame_of(region, seed=2)
         await bench.feed(frame[:-1])
-        assert bench.flags()["loaded"] == 0, f"{region.name} counts as loaded before its checksum"
+        assert bench.flags()["loaded"] == (region.banks == 2), f"{region.name} counts as loaded before its checksum"
         await bench.feed(frame[-1:])
         assert bench.flags() == GOOD
 
@@ -99,12 +108,13 @@ async def one_wrong_bit_anywhere_is_an_error(dut):
     await bench.reset()
     await bench.load_all(seed=3)
     region = bench.block.regions[2]
-    frame = frame_of(region, seed=4)
+    frame, bank = frame_of(region, seed=4), int(dut.bus__bank.value)
     for place in range(2, len(frame)):
         spoilt = bytearray(frame)
         spoilt[place] ^= 1 << (place % 8)
         await bench.feed(bytes(spoilt))
-        assert bench.flags() == {"loaded": 0, "error": 1, "refused": 0}, f"byte {place}"
+        assert bench.flags() == {"loaded": int(region.banks == 2), "error": 1, "refused": 0}, f"byte {place}"
+        assert int(dut.bus__bank.value) == bank
     await bench.feed(frame)
     assert bench.flags() == GOOD
 
@@ -168,6 +178,41 @@ async def arming_within_a_frame_stops_its_words_and_its_region_stays_unloaded(du
     assert bench.flags() == {"loaded": 0, "error": 0, "refused": 1}
     await bench.feed(frame)
     assert bench.flags() == GOOD
+
+
+@cocotb.test()
+async def the_bank_that_is_not_in_use_is_written_and_a_good_checksum_makes_it_the_next(dut):
+    bench = LoadBench(dut)
+    await bench.reset()
+    await bench.load_all(seed=14)
+    for region in bench.block.regions:
+        for _ in range(3 * (region.banks - 1)):
+            bank = int(dut.bus__bank.value)
+            bench.words.clear()
+            frame = frame_of(region, 15)
+            await bench.feed(frame[:-1])
+            assert int(dut.bus__bank.value) == bank and bench.flags()["loaded"]
+            await bench.feed(frame[-1:])
+            assert int(dut.bus__bank.value) == 1 - bank and bench.flags() == GOOD
+            first = 0 if bank else region.depth
+            assert bench.words == [(region.index, first + at, word) for at, word in enumerate(words_of(region, 15))]
+
+
+@cocotb.test()
+async def words_for_a_bank_that_is_still_in_use_wait(dut):
+    bench = LoadBench(dut)
+    await bench.reset()
+    await bench.load_all(seed=16)
+    for region in bench.block.regions:
+        bench.words.clear()
+        dut.settled.value = 0
+        feeding = cocotb.start_soon(bench.feed(frame_of(region, 17)))
+        for _ in range(region.frame_bytes + 10):
+            await RisingEdge(dut.clk)
+        assert bool(bench.words) == (region.banks == 1)
+        dut.settled.value = 1
+        await feeding
+        assert len(bench.words) == region.depth and bench.flags() == GOOD
 
 
 @cocotb.test()

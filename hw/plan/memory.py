@@ -23,12 +23,21 @@ WORDS_MAX = 1 << 16
 
 @dataclass(frozen=True)
 class Region:
-    """One loadable memory: `depth` words of `width` bits, number `index` on the load port."""
+    """One loadable memory: `depth` words of `width` bits, number `index` on the load port.
+
+    banks: 2 where a load goes beside the words in use, which it replaces when its checksum was right.
+    """
 
     name: str
     index: int
     depth: int
     width: int
+    banks: int = 1
+
+    @property
+    def words(self) -> int:
+        """Of all banks."""
+        return self.depth * self.banks
 
     @property
     def word_bytes(self) -> int:

@@ -14,10 +14,11 @@ class LoadBus(wiring.Signature):
     """Words on their way into the loadable memories: `data` belongs at `address` of region number `region` while `strobe`.
 
     Every memory listens and takes what is its own, at once: nothing can hold the bus off.
+    bank: the half, of the region that has two, with the last good load.
     """
 
     def __init__(self) -> None:
-        super().__init__({"region": Out(8), "address": Out(16), "data": Out(64), "strobe": Out(1)})
+        super().__init__({"region": Out(8), "address": Out(16), "data": Out(64), "strobe": Out(1), "bank": Out(1)})
 
 
 class LoadPort(wiring.Component):
@@ -28,15 +29,20 @@ class LoadPort(wiring.Component):
     checksum, region or length. refused: the last frame met `armed`; it left no trace from then on.
     A region counts as not loaded from its frame's first word until its checksum is right. With `preloaded` every region
     starts as loaded at power-up (not at reset, which cannot bring back what was overwritten).
+    Of the region with two banks the one that is not in use is written, and stays loaded; settled: `bus.bank` is in use, until
+    when words of that region wait.
     Throughput 1 byte per cycle, 2 cycles for a frame's last byte.
     """
 
     def __init__(self, regions: tuple[Region, ...], *, preloaded: bool):
         self.regions, self.preloaded = regions, preloaded
+        if sum(region.banks == 2 for region in regions) > 1:
+            raise ValueError("LoadPort: two regions have two banks; it can keep only one apart")
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
                 "armed": In(1),
+                "settled": In(1, init=1),
                 "bus": Out(LoadBus()),
                 "loaded": Out(1),
                 "error": Out(1),
@@ -52,24 +58,29 @@ class LoadPort(wiring.Component):
         good = Signal(count, init=(1 << count) - 1 if self.preloaded else 0, reset_less=self.preloaded)
         byte, taken, refused = self.i.payload, self.i.valid & self.i.ready, self.refused
         region, word = Signal(range(count)), Signal(range(max(entry.depth for entry in self.regions)))
-        address = Signal.like(word)
+        address = Signal(range(max(entry.words for entry in self.regions)))
         data, strobe = Signal(8 * max(entry.word_bytes for entry in self.regions), reset_less=True), Signal()
         place = Signal(range(max(CHECKSUM_BYTES, len(data) // 8)))
         last_place, last_word = Signal.like(place), Signal.like(word)
+        twofold, bank = Signal(), Signal(reset_less=self.preloaded)
+        first_address = Mux(twofold & ~bank, sum(region.depth for region in self.regions if region.banks == 2), 0)
         m.d.comb += [
             self.loaded.eq(good.all()),
             self.bus.region.eq(region),
             self.bus.address.eq(address),
             self.bus.data.eq(data),
             self.bus.strobe.eq(strobe),
+            self.bus.bank.eq(bank),
             checksum.data.eq(byte),
         ]
         proved = Signal()
         # whole-vector masks: written bit by bit, these registers would be the dearest of the decoder to simulate
         mine = (1 << region)[:count]
         m.d.sync += strobe.eq(0)
-        with m.If(strobe | proved):
+        with m.If((strobe & ~twofold) | proved):
             m.d.sync += good.eq(Mux(proved, good | mine, good & ~mine))
+        with m.If(proved & twofold):
+            m.d.sync += bank.eq(~bank)
         with m.FSM():
             with m.State("START"):
                 m.d.comb += self.i.ready.eq(1)
@@ -85,13 +96,17 @@ class LoadPort(wiring.Component):
                     with m.Switch(byte):
                         for entry in self.regions:
                             with m.Case(entry.index):
-                                m.d.sync += [last_place.eq(entry.word_bytes - 1), last_word.eq(entry.depth - 1)]
+                                m.d.sync += [
+                                    last_place.eq(entry.word_bytes - 1),
+                                    last_word.eq(entry.depth - 1),
+                                    twofold.eq(entry.banks == 2),
+                                ]
                     m.next = "WORDS"
                 with m.If(taken & (byte >= count)):
                     m.d.sync += self.error.eq(1)
                     m.next = "START"
             with m.State("WORDS"):
-                m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(taken)]
+                m.d.comb += [self.i.ready.eq(self.settled | ~twofold), checksum.valid.eq(taken)]
                 with m.If(taken):
                     m.d.sync += [
                         data.eq(Mux(place == 0, 0, data) | (byte << (place << 3))),
@@ -99,7 +114,12 @@ class LoadPort(wiring.Component):
                         place.eq(place + 1),
                     ]
                 with m.If(taken & (place == last_place)):
-                    m.d.sync += [strobe.eq(~(refused | self.armed)), address.eq(word), word.eq(word + 1), place.eq(0)]
+                    m.d.sync += [
+                        strobe.eq(~(refused | self.armed)),
+                        address.eq(first_address + word),
+                        word.eq(word + 1),
+                        place.eq(0),
+                    ]
                     with m.If(word == last_word):
                         m.next = "CHECKSUM"
             with m.State("CHECKSUM"):
