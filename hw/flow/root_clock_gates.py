@@ -8,9 +8,8 @@ from typing import Any
 
 from hw.targets.process import Gate
 
-FLIP_FLOP = "$_DFF_P_"
-WANTS = {"$_DFFE_PP_": "E", "$_SDFF_PP0_": "R", "$_SDFF_PP1_": "R"}
-"""Flip-flops that need the clock while this pin is 1; those with R, like plain ones, also where D is not Q."""
+FREE, ENABLED, RESET_TO_0, RESET_TO_1 = FLIP_FLOPS = "$_DFF_P_", "$_DFFE_PP_", "$_SDFF_PP0_", "$_SDFF_PP1_"
+"""Flip-flops without a clock gate; few share an enable, if they have one."""
 MEMORY_CLOCK, MEMORY_ENABLE = "A_CLK", "A_MEN"
 AWAKE = "awake"
 """The port that a block gets: 1 in a cycle at whose end a register changes or a memory is accessed."""
@@ -25,9 +24,9 @@ class UngateableError(ValueError):
 def add_root_clock_gates(design: dict[str, Any], top: str, clock: str, gate: Gate) -> list[str]:
     """Gates the clock of every block that `top` instantiates, where that is safe; returns the blocks' names.
 
-    design: Yosys JSON after `clockgate`, before registers and logic are mapped. Safe by construction: `awake` is the or of all
-    enables and of `D != Q` of registers without one, so a stopped clock changes nothing. Blocks with other cells on the clock
-    keep it. design is changed in place.
+    design: Yosys JSON after `clockgate`, before registers and logic are mapped; it is changed in place. Safe by construction:
+    `awake` is the or of all enables of clock gates, of all memory accesses, and of "its next value is another" of all other
+    registers, so a stopped clock changes nothing. Blocks with other cells on the clock keep it.
     """
     editor = _Editor(design, gate)
     whole = editor.modules[top]
@@ -90,7 +89,7 @@ class _Editor:
 
     def _check(self, module: str, clock: str) -> None:
         (clock_bit,) = self.modules[module]["ports"][clock]["bits"]
-        known = {FLIP_FLOP, self._gate.cell, *WANTS}
+        known = {self._gate.cell, *FLIP_FLOPS}
         for cell in self.modules[module]["cells"].values():
             at = [pin for pin, bits in cell["connections"].items() if clock_bit in bits]
             if cell["type"] in self.blocks and len(at) == 1:
@@ -99,7 +98,7 @@ class _Editor:
                 raise UngateableError(f"{module}: {cell['type']} on the clock")
 
     def _wants(self, module: str, cell: dict[str, Any], clock_bit: Bit) -> list[Bit]:
-        """Nets that are 1 when a cell with the clock needs it."""
+        """Nets that are 1 when a cell with the clock needs it: its enable, or its next value differs from its value."""
         kind, wires = cell["type"], cell["connections"]
         if kind in self.blocks:
             port = next(port for port, bits in wires.items() if bits == [clock_bit])
@@ -110,10 +109,11 @@ class _Editor:
             return list(wires[self._gate.pins[0]])
         if MEMORY_ENABLE in wires:
             return list(wires[MEMORY_ENABLE])
-        found = list(wires[WANTS[kind]]) if kind in WANTS else []
-        if WANTS.get(kind) != "E":
-            found.append(self._gate_cell(module, "$_XOR_", *wires["D"], *wires["Q"]))
-        return found
+        (following,) = wires["D"]
+        if kind in (RESET_TO_0, RESET_TO_1):
+            following = self._gate_cell(module, "$_ANDNOT_" if kind == RESET_TO_0 else "$_OR_", following, *wires["R"])
+        changes = self._gate_cell(module, "$_XOR_", following, *wires["Q"])
+        return [self._gate_cell(module, "$_AND_", changes, *wires["E"]) if kind == ENABLED else changes]
 
     def _any(self, module: str, bits: list[Bit]) -> Bit:
         """The or of all, as a tree."""

@@ -119,6 +119,7 @@ def test_awake_is_the_or_of_enables_of_changes_and_of_accesses() -> None:
             "plain": cell("$_DFF_P_", C=[2], D=[5], Q=[6]),
             "gated": cell("$_DFF_P_", C=[4], D=[7], Q=[8]),
             "enabled": cell("$_DFFE_PP_", C=[2], D=[7], Q=[9], E=[10]),
+            "reset": cell("$_SDFF_PP0_", C=[2], D=[12], Q=[13], R=[14]),
             "memory": cell("RAM4X2", A_CLK=[2], A_MEN=[11]),
         }
     )
@@ -131,12 +132,16 @@ def test_awake_is_the_or_of_enables_of_changes_and_of_accesses() -> None:
         if bit not in drivers:
             return {bit}
         pins = drivers[bit]["connections"]
+        if drivers[bit]["type"] == "$_AND_":
+            return {("where", *pins["B"], *leaves(pins["A"][0]))}
         if drivers[bit]["type"] == "$_XOR_":
-            return {("changes", *pins["A"], *pins["B"])}
+            (following,), value = pins["A"], pins["B"][0]
+            after_reset = drivers[following]["connections"] if following in drivers else {"A": [following], "B": []}
+            return {("changes", *after_reset["A"], *after_reset["B"], value)}
         return leaves(pins["A"][0]) | leaves(pins["B"][0])
 
     (awake,) = block["ports"]["awake"]["bits"]
-    assert leaves(awake) == {3, 10, 11, ("changes", 5, 6)}
+    assert leaves(awake) == {3, 11, ("changes", 5, 6), ("changes", 12, 14, 13), ("where", 10, ("changes", 7, 9))}
     top = design["modules"]["top"]["cells"]
     (gated,) = top["b"]["connections"]["clk"]
     assert top["b_clock"]["connections"] == {"EN": top["b"]["connections"]["awake"], "CK": [2], "GCK": [gated]}
