@@ -1,4 +1,4 @@
-"""Activity: the netlist decodes real samples: its decisions are checked, its toggles counted, its glitches sampled."""
+"""Activity: the netlist decodes real samples and noise: its decisions are checked, toggles counted, glitches sampled."""
 
 import json
 from pathlib import Path
@@ -12,31 +12,39 @@ from hw.flow.artifact import Files, Kind
 from hw.flow.block_names import block_of
 from hw.flow.exact import require_exact
 from hw.flow.libraries import liberty_inputs, library_files, net_wires_pf, process_for, read_cells, used_macros
-from hw.flow.netlist_run import NetlistRun, NetlistRunError, choose_stretches, compare_with_golden, run_netlist
+from hw.flow.netlist_run import WINDOW_CYCLES, Counted, NetlistRun, Score, run_netlist
+from hw.flow.netlist_samples import (
+    NetlistRunError,
+    choose_stretches,
+    compare_with_golden,
+    counted_decisions,
+    golden_rows,
+    noise,
+)
 from hw.flow.step import CheckFailed, Result, Step, say
 from hw.flow.timing import CLOCK
 from hw.flow.tool import Tool, ToolError
 from hw.power.activity import to_activity
-from hw.power.engine import PowerEngine
-from hw.power.gate_simulator import LANES, GateSimulator
+from hw.power.cells import Cell
+from hw.power.engine import PowerEngine, access_pj
+from hw.power.gate_simulator import LANES, Counts
 from hw.power.glitches import glitch_factors, logic_nets
 from hw.power.netlist import NetlistError, read_netlist
 from hw.power.sdf import delay_arrays, read_sdf
 from hw.power.simulation_tables import Tables, build_tables
 from hw.rtl.emit import TOP
 from hw.targets.process import Process
-from quant.golden.exactness import write_rows
+from quant.golden.exactness import Row, write_rows
 from quant.golden.read_qonnx import read_qonnx
 
 COMPILER = Tool("cc", "the Debian package gcc", version_command=("--version",))
-COUNTED_DECISIONS = 3
-"""Per lane, in steady state; 64 lanes."""
+NOISE_SEED = 1
 DELAYED_CYCLES = 1500
 """Cycles of one lane that are run with cell delays as well, spread over the counted decisions and the lanes."""
 
 
 class Activity(Step):
-    """64 stretches of the test streams, from reset through the load port: netlist = golden, toggles per net, glitch factors."""
+    """64 stretches of the test streams, and noise behind them: netlist = golden, toggles per net, glitch factors."""
 
     name = "activity"
     needs = (Kind.NETLIST_JSON, Kind.SDF, Kind.QONNX, Kind.DECODING_SET, Kind.RTL_LOAD)
@@ -53,16 +61,19 @@ class Activity(Step):
         cells = read_cells(library_files(process, "typ", macros, folder))
         found = DecodingSet.load(files[Kind.DECODING_SET])
         parameters = read_qonnx(files[Kind.QONNX], design)
+        loud = noise(design, seed=NOISE_SEED)
+        counted = counted_decisions(design)
         try:
             tables = build_tables(read_netlist(files[Kind.NETLIST_JSON], cells, TOP), CLOCK)
-            streams = [found.streams[i] for i in found.test_streams()]
-            stretches, windows = choose_stretches(design, streams, COUNTED_DECISIONS)
-            run, simulator = run_netlist(
+            chosen = choose_stretches(design, [found.streams[i] for i in found.test_streams()], counted)
+            run = run_netlist(
                 tables,
                 design,
-                stretches,
+                chosen.samples,
+                loud,
                 files[Kind.RTL_LOAD].read_bytes(),
-                counted=COUNTED_DECISIONS,
+                counted=counted,
+                score=_score(tables, cells, process),
                 delays=delay_arrays(tables, read_sdf(files[Kind.SDF])),
                 delayed_cycles=DELAYED_CYCLES,
                 say=say,
@@ -71,53 +82,95 @@ class Activity(Step):
             raise ToolError(f"activity: {error}") from error
         except NetlistRunError as error:
             raise CheckFailed(str(error)) from error
+        say("comparing with the golden model")
+        fed = [np.concatenate(pair) for pair in zip(chosen.samples, loud, strict=True)]
+        noisy = len(golden_rows(design, len(fed[0]))) - len(golden_rows(design, len(chosen.samples[0])))
+        windows = chosen.windows + LANES * noisy
         exactness = folder / "exactness.json"
-        rows = compare_with_golden(design, parameters, stretches, run.transfers, windows)
+        rows = compare_with_golden(design, parameters, fed, run.transfers, windows)
         write_rows(rows, exactness)
         require_exact(design, exactness)
-        made = write_activity(
-            folder / "activity", design, tables, run, _factors(simulator, tables, cells, process), str(found.source)
+        factors = [_factors(part, tables, cells, process) for part in (run.active, run.noise)]
+        made = write_activity(folder / "activity", tables, run, factors, chosen.signal_s, str(found.source))
+        return Result(
+            {Kind.ACTIVITY: folder / "activity", Kind.EXACT_NETLIST: exactness}, _metrics(design, rows, windows, made)
         )
-        origin = f"gate level, {LANES} stretches of the test streams of {found.source}"
-        compared = rows[0].values // design.model.outputs
-        metrics = (
-            Metric("netlist__distinct_windows", windows, "", "higher", f"{origin}, of {compared} decisions compared"),
-            Metric("netlist__cycles_per_decision", round(run.active.cycles / run.counted, 1), "cycles", "lower", origin),
-            Metric("netlist__signal_s", made["signal_s"], "s", "higher", f"{origin}, {made['decisions']} decisions counted"),
-            Metric("glitch__factor", round(made["glitch"]["factors"][""], 3), "x", "lower", made["glitch"]["source"]),
-        )
-        return Result({Kind.ACTIVITY: folder / "activity", Kind.EXACT_NETLIST: exactness}, metrics)
 
 
-def _factors(simulator: GateSimulator, tables: Tables, cells, process: Process) -> tuple[dict[str, float], int]:
-    """Glitch factors per block, weighted by load with the wire load, and the cycles they come from."""
-    netlist = tables.netlist
-    delayed, settled, sampled = simulator.delayed_counts()
-    load_pf = PowerEngine(netlist, tables.clock_nets).pin_loads_pf(cells) + net_wires_pf(netlist, tables.clock_nets, process)
-    blocks = [block_of(instance.name) for instance in netlist.instances]
-    return glitch_factors(delayed, settled, load_pf, logic_nets(netlist, blocks)), sampled
+def _metrics(design: Design, rows: list[Row], windows: int, made: dict) -> tuple[Metric, ...]:
+    origin = f"gate level, {LANES} stretches of the test streams of {made['source']}"
+    compared = rows[0].values // design.model.outputs
+    signal = f"{origin}, {made['decisions']} decisions counted, seconds of the recording that differ"
+    return (
+        Metric("netlist__distinct_windows", windows, "", "higher", f"{origin} and noise, of {compared} decisions compared"),
+        Metric("netlist__cycles_per_decision", round(made["cycles_per_decision"], 1), "cycles", "lower", origin),
+        Metric("netlist__signal_s", made["signal_s"], "s", "higher", signal),
+        Metric("glitch__factor", round(made["glitch"]["factors"][""], 3), "x", "lower", made["glitch"]["source"]),
+    )
+
+
+def _score(tables: Tables, cells: dict[str, Cell], process: Process) -> Score:
+    """How busy a window was: pJ per cycle of 1/2 C V^2 of all pins and wires, and of memory accesses, without what is inside
+    cells. It finds the busiest window; the power engine then says what that one takes."""
+    netlist, volt = tables.netlist, process.typical.voltage
+    per_toggle = 0.5 * volt**2 * _loads_pf(tables, cells, process)
+    accessed = [cells[netlist.instances[index].cell.name] for index, _ in tables.macros]
+    reads, writes = (np.array([access_pj(cell, write=write) for cell in accessed]) for write in (False, True))
+
+    def score(found: Counts) -> float:
+        memories = float((found.reads * reads).sum() + (found.writes * writes).sum())
+        return (float((found.toggles[: netlist.nets] * per_toggle).sum()) + memories) / found.lane_cycles
+
+    return score
+
+
+def _loads_pf(tables: Tables, cells: dict[str, Cell], process: Process) -> np.ndarray:
+    pins = PowerEngine(tables.netlist, tables.clock_nets).pin_loads_pf(cells)
+    return pins + net_wires_pf(tables.netlist, tables.clock_nets, process)
+
+
+def _factors(counted: Counted, tables: Tables, cells: dict[str, Cell], process: Process) -> dict[str, float]:
+    """Glitch factors per block, weighted by load with the wire load."""
+    blocks = [block_of(instance.name) for instance in tables.netlist.instances]
+    loads = _loads_pf(tables, cells, process)
+    return glitch_factors(counted.delayed, counted.settled, loads, logic_nets(tables.netlist, blocks))
 
 
 def write_activity(
-    folder: Path, design: Design, tables: Tables, run: NetlistRun, factors: tuple[dict[str, float], int], source: str
+    folder: Path, tables: Tables, run: NetlistRun, factors: list[dict[str, float]], signal_s: float, source: str
 ) -> dict:
-    """active.npz, idle.npz and activity.json, whose content is returned."""
+    """active.npz, noise.npz, their busiest windows, idle.npz, and activity.json, whose content is returned. `factors`: of the
+    recording and of the noise."""
     folder.mkdir()
-    to_activity(run.active, tables, LANES).save(folder / "active.npz")
-    to_activity(run.idle, tables, LANES).save(folder / "idle.npz")
-    decisions = LANES * run.counted
+    parts = {
+        "active": run.active.counts,
+        "active_peak": run.active.peak,
+        "noise": run.noise.counts,
+        "noise_peak": run.noise.peak,
+        "idle": run.idle,
+    }
+    for name, counts in parts.items():
+        to_activity(counts, tables, LANES).save(folder / f"{name}.npz")
     made = {
         "source": source,
-        "decisions": decisions,
-        "signal_s": round(decisions * design.tokenizer.token_ms / 1000, 3),
-        "cycles_per_decision": run.active.cycles / run.counted,
+        "decisions": LANES * run.active.decisions,
+        "signal_s": round(signal_s, 3),
+        "cycles_per_decision": run.active.cycles_per_decision,
         "idle_cycles": run.idle.cycles,
-        "toggles_per_cycle": float(np.sum(run.active.toggles) / run.active.lane_cycles),
+        "window_cycles": WINDOW_CYCLES,
+        "toggles_per_cycle": float(np.sum(run.active.counts.toggles) / run.active.counts.lane_cycles),
         "clock_nets": tables.clock_nets,
-        "glitch": {
-            "factors": factors[0],
-            "source": f"event-driven simulation with cell delays of the SDF, {factors[1]} cycles of single lanes",
+        "glitch": _glitch(run.active, factors[0]),
+        "noise": {
+            "decisions": LANES * run.noise.decisions,
+            "cycles_per_decision": run.noise.cycles_per_decision,
+            "glitch": _glitch(run.noise, factors[1]),
         },
     }
     (folder / "activity.json").write_text(json.dumps(made, indent=1) + "\n")
     return made
+
+
+def _glitch(counted: Counted, factors: dict[str, float]) -> dict:
+    source = f"event-driven simulation with cell delays of the SDF, {counted.sampled} cycles of single lanes"
+    return {"factors": factors, "source": source}

@@ -11,6 +11,7 @@ from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.step import Result, Step, say
 from hw.report.content import Decoded, page
+from hw.report.power_section import PowerDetail
 from hw.report.results import Results
 from hw.targets.choose import find_process
 from quant.golden.exactness import Row, read_rows
@@ -35,11 +36,17 @@ class Report(Step):
         exact = exactness_metrics(rows)
         results = Results((*read_metrics(files[Kind.METRICS]), *exact))
         every_row = [row for kind in rows for row in rows[kind]]
-        power = json.loads(files[Kind.POWER].read_text())["figures"]["high"]["blocks"] if Kind.POWER in files else None
+        power = _power(files[Kind.POWER]) if Kind.POWER in files else None
         area = json.loads(files[Kind.AREA].read_text()) if Kind.AREA in files else None
         whole = page(design, results, every_row, _decoded(design, files), power=power, area=area, notes=_notes(design, files))
         whole.write(folder)
         return Result({Kind.REPORT: folder / "report.html"}, exact)
+
+
+def _power(path: Path) -> PowerDetail:
+    found = json.loads(path.read_text())
+    window = found["activity"]["window_cycles"]
+    return PowerDetail(found["figures"]["high"]["blocks"], found["conditions"], tuple(found["clocks"]), window)
 
 
 def exactness_metrics(rows: dict[Kind, tuple[Row, ...]]) -> tuple[Metric, ...]:

@@ -51,7 +51,7 @@ class Timing(Step):
         report = folder / "timing.json"
         report.write_text(json.dumps({name: asdict(timing) for name, timing in found.items()}, indent=1) + "\n")
         clock_khz = design.hardware.clock_khz
-        late = [timing for timing in found.values() if timing.slack_ns < 0]
+        late = [timing for timing in found.values() if timing.slack_ns <= 0]
         failures = [
             f"{design.name}: slack {timing.slack_ns:.2f} ns at {clock_khz} kHz in {timing.corner}; lower the clock"
             for timing in late
@@ -80,6 +80,11 @@ def _metrics(found: "dict[str, CornerTiming]", clock_khz: int) -> tuple[Metric, 
             Metric(f"slack{end}_ns", round(timing.slack_ns, 3), "ns", "higher", f"{origin}, at {clock_khz} kHz"),
             Metric(f"hold_slack{end}_ns", round(timing.hold_slack_ns, 3), "ns", "higher", f"{origin}; {HOLD}"),
         ]
+    slowest = min(found.values(), key=lambda timing: timing.slack_ns)
+    setup = (
+        f"least of all corners, must be positive: OpenSTA {OPENSTA.version()}, {slowest.corner}, wire loads, at {clock_khz} kHz"
+    )
+    metrics.append(Metric("timing__slack_slow_ns", round(slowest.slack_ns, 3), "ns", "higher", setup))
     typical = found["typ"]
     without = f"OpenSTA {OPENSTA.version()}, {typical.corner}, no wires"
     metrics.append(Metric("fmax_without_wires_mhz", round(typical.fmax_without_wires_mhz, 2), "MHz", "none", without))

@@ -2,7 +2,8 @@
 
 Per cell: internal energy at (slew, load) for half a rise and half a fall per toggle, groups with `when` weighted by their
 probability and a group without for what remains; switching energy 1/2 C V^2 per toggle of the pin capacitances and the wire;
-leakage by state; memories by their counted reads and writes. Probabilities of several pins are taken as independent and one
+leakage by state; memories by their counted reads and writes; a clock tree that is not in the netlist, where one is given
+(hw/power/clock_tree.py). Probabilities of several pins are taken as independent and one
 slew serves all pins: docs/power.md says what that is worth.
 """
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from hw.power.activity import Activity
 from hw.power.cells import Cell, EnergyGroup
+from hw.power.clock_tree import ClockTree
 from hw.power.netlist import Netlist
 
 KINDS = ("logic", "registers", "clock", "memories")
@@ -21,11 +23,12 @@ SLEW_NS = 0.1
 
 @dataclass(frozen=True)
 class Conditions:
-    """`wire_pf`: capacitance of each net's wire, None for none."""
+    """`wire_pf`: capacitance of each net's wire, None for none. `tree`: the clock tree to count, None for none."""
 
     voltage: float
     wire_pf: np.ndarray | None = None
     slew_ns: float = SLEW_NS
+    tree: ClockTree | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,12 @@ class PowerResult:
 
     def total_uw(self, clock_hz: float) -> float:
         return self.total_pj * clock_hz * 1e-6 + float(self.leakage_w.sum()) * 1e6
+
+    def by_kind(self, clock_hz: float) -> dict[str, float]:
+        """uW by kind, and "leakage"; the inputs' drivers count as logic."""
+        parts = dict(zip(KINDS, (self.energy_pj.sum(axis=0) * clock_hz * 1e-6).tolist(), strict=True))
+        parts["logic"] += self.inputs_pj * clock_hz * 1e-6
+        return parts | {"leakage": float(self.leakage_w.sum()) * 1e6}
 
 
 class PowerEngine:
@@ -95,6 +104,10 @@ class PowerEngine:
                 loads = self._at(load, name, pin_name, 0.0) if pin.direction == "output" else np.zeros(len(rows))
                 spent = toggles * self._per_toggle(name, pin.energy, ones, activity, loads, conditions.slew_ns, pin.direction)
                 energy[rows, KINDS.index(self._kind(cell, name, pin_name))] += spent
+        tree, count = conditions.tree, len(leakage)
+        if tree is not None:
+            energy[:, KINDS.index("clock")] += tree.spent_pj(cells, activity, conditions.voltage, conditions.slew_ns, count)
+            leakage += tree.leakage_w(cells, count)
         return PowerResult(energy, inputs_pj, leakage)
 
     def _pins_of(self, cell: str) -> list[str]:

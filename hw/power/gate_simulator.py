@@ -3,7 +3,7 @@
 import ctypes
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -68,6 +68,11 @@ class Counts:
     @property
     def lane_cycles(self) -> int:
         return self.cycles * LANES
+
+    def __add__(self, later: "Counts") -> "Counts":
+        """Both stretches together."""
+        pairs = ((getattr(self, field.name), getattr(later, field.name)) for field in fields(self))
+        return Counts(*(one + other for one, other in pairs))
 
 
 class GateSimulator:

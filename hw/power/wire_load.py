@@ -55,8 +55,8 @@ def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def wire_loads_pf(netlist: Netlist, clocks: Sequence[int], points_for: Callable[[float], Points]) -> np.ndarray:
-    """pF [nets] by fanout and enclosing area; `points_for` gives the table of an area. Clock nets have none: a clock tree is
-    built after synthesis, `clock_tree_pf` estimates it."""
+    """pF [nets] by fanout and enclosing area; `points_for` gives the table of an area. Clock nets have none: their
+    tree is built after synthesis, hw/power/clock_tree.py estimates it."""
     fanouts, areas = fanouts_of(netlist), enclosing_area_um2(netlist)
     found = np.zeros(netlist.nets)
     for area in np.unique(areas):
@@ -73,12 +73,3 @@ def fanouts_of(netlist: Netlist) -> np.ndarray:
         for pin, net in instance.pins.items():
             fanouts[net] += instance.cell.pin(pin).direction == "input"
     return fanouts
-
-
-def clock_tree_pf(netlist: Netlist, clocks: Sequence[int]) -> np.ndarray:
-    """pF [nets]: what the wires of a clock tree would load, on clock nets; 0 elsewhere. An estimate, in no figure."""
-    fanouts, areas = fanouts_of(netlist), enclosing_area_um2(netlist)
-    found = np.zeros(netlist.nets)
-    chosen = list(clocks)
-    found[chosen] = TOUR * np.sqrt(fanouts[chosen] * areas[chosen]) * CLOCK_WIRE_FF_PER_UM * 1e-3
-    return found

@@ -39,11 +39,16 @@ def _silicon(results: Results) -> list[Card]:
     found = []
     power, area = results.get("power__total_uw"), results.get("area__total_um2")
     if power is not None:
-        found.append(Card("power, real time", number(power.value), "uW", "the highest of three figures"))
+        found.append(
+            Card("power, real time", number(power.value), "uW", "decoding and idling, with glitches, wires and clock tree")
+        )
     heating = results.get("tissue_heating_degc")
     if heating is not None:
         verdict = "good" if heating.value < TISSUE_BUDGET_DEGC else "bad"
         found.append(Card("tissue heating", number(heating.value, 2), "\u00b0C", heating.origin, verdict))
+    worst = results.get("power__worst_case_uw")
+    if worst is not None:
+        found.append(Card("power, worst case", number(worst.value), "uW", "full-scale noise on all channels"))
     if area is not None:
         found.append(Card("area", f"{area.value / 1e6:.3f}", "mm\u00b2", "cells and memories before placement"))
     energy = results.get("energy_per_decision_nj")

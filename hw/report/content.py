@@ -1,6 +1,6 @@
 """Content: the sections of a report, each from the metrics and exactness rows it shows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,13 @@ from designs.schema import Design
 from hw.report import plots
 from hw.report.cards import cards
 from hw.report.page import Page, Picture, Section
-from hw.report.results import LEVELS, Results
+from hw.report.power_section import Kinds, PowerDetail, power_section
+from hw.report.results import Results
 from hw.report.table import Table, number, percent
 from quant.golden.exactness import Row
 
-TOTALS = ("total", "leakage", "idle")
-BESIDE_POWER = ("energy_per_decision_nj", "power_density_mw_per_mm2", "tissue_heating_degc", "glitch__factor")
 BESIDE_AREA = (
+    "area__placed_um2",
     "area_of_cells_um2",
     "area_of_memories_um2",
     "kge",
@@ -26,19 +26,18 @@ BESIDE_AREA = (
     "memory_macros",
     "memory_bits",
 )
+NO_BLOCKS = ("total", "placed")
 BACKENDS = {
     "engine": "one array of multipliers in turn",
     "amaranth": "a unit of its own each, in a pipeline",
     "finn": "FINN's matrix-vector units, in a pipeline",
 }
-Kinds = Mapping[str, Mapping[str, float]]
-"""block -> kind (logic, registers, clock, memories, leakage) -> value."""
 COURSE_WINDOWS = 400
 """Windows of a stretch whose values are drawn."""
 NOT_MODELLED = (
     "Placement and routing: wires are a wire-load model in the high figure and absent in the others. Open flows end at 1.25 "
     "to 1.6 times the area and up to twice the power of this estimate, by comparison with commercial sign-off.",
-    "The clock tree between the clock pin and the clock gates and registers, beyond the pins themselves.",
+    "The clock tree is an estimate, wires and buffers by the number of clock pins: nobody has built and balanced it.",
     "Hold fixing: hold slack is told before the clock tree and the delay cells that layout inserts, and is not judged.",
     "Pads, the analogue front end and converter, voltage regulation, the radio.",
     "State-dependent power takes the bits of a bus as independent; input transitions are a fixed 0.1 ns.",
@@ -63,7 +62,7 @@ def page(
     rows: Sequence[Row],
     decoded: Decoded | None = None,
     *,
-    power: Kinds | None = None,
+    power: PowerDetail | None = None,
     area: Kinds | None = None,
     notes: Sequence[str] = (),
 ) -> Page:
@@ -80,7 +79,7 @@ def page(
         _decoding(results, decoded),
         _exactness(rows),
         _latency(results),
-        _power(results, power or {}),
+        power_section(results, power or PowerDetail()),
         _area(results, area or {}),
         _layers(design),
         _time(results),
@@ -166,6 +165,8 @@ def _latency(results: Results) -> Section | None:
         "latency_budget_ms": "latency budget",
         "longest_sample_wait_cycles": "longest wait of a converted sample",
         "fmax_mhz": "highest clock (static timing)",
+        "fmax_slow_mhz": "highest clock, slow corner",
+        "timing__slack_slow_ns": "setup slack, slowest corner",
         "simulate__times_real_time": "simulation speed against real time",
     }
     found = [(title, metric) for name, title in names.items() if (metric := results.get(name)) is not None]
@@ -175,53 +176,11 @@ def _latency(results: Results) -> Section | None:
     return Section("Latency and throughput", tables=(Table(("", "value", "origin"), rows, numeric=frozenset({1})),))
 
 
-def _power(results: Results, kinds: Kinds) -> Section | None:
-    total = results.get("power__total_uw")
-    if total is None:
-        return None
-    blocks = _blocks_by_level(results)
-    levels = [level for level in LEVELS if any(level in row for row in blocks.values())]
-    rows = [(name, *(number(row[level]) if level in row else "" for level in levels)) for name, row in _largest_first(blocks)]
-    sums = {level: sum(row.get(level, 0.0) for row in blocks.values()) for level in levels}
-    rows.append(("total", *(number(sums[level]) for level in levels)))
-    columns = tuple(f"{level} (uW)" for level in levels)
-    table = Table(("block", *columns), tuple(rows), numeric=frozenset(range(1, len(levels) + 1)), sums=True)
-    others = tuple(
-        (m.name.removeprefix("power__").removesuffix("_uw").replace("_", " "), f"{number(m.value)} {m.unit}")
-        for m in results.metrics
-        if m.name.startswith(tuple(f"power__{name}" for name in TOTALS)) or m.name in BESIDE_POWER
-    )
-    text = (
-        "At the real-time rate. Low: no glitches, no wires; mid: with glitches; high: with glitches and the wire-load model. "
-        "The headline is the high figure."
-    )
-    pictures = (Picture("power", "power per block, high figure", plots.breakdown(kinds, "uW")),) if kinds else ()
-    facts = Table(("also", "value"), others, numeric=frozenset({1}))
-    return Section("Power", (text, f"Source: {total.origin}."), pictures, (table, facts))
-
-
-def _blocks_by_level(results: Results) -> dict[str, dict[str, float]]:
-    """block -> level -> uW, from power__<block>_uw (high), power__<block>_low_uw and power__<block>_mid_uw."""
-    found: dict[str, dict[str, float]] = {}
-    for name, metric in results.matching(r"power__(\w+)_uw").items():
-        block, level = name, LEVELS[-1]
-        for candidate in LEVELS:
-            if name.endswith(f"_{candidate}"):
-                block, level = name.removesuffix(f"_{candidate}"), candidate
-        if block not in TOTALS and not block.startswith(tuple(f"{total}_" for total in TOTALS)):
-            found.setdefault(block, {})[level] = metric.value
-    return found
-
-
-def _largest_first(blocks: Mapping[str, Mapping[str, float]]) -> list[tuple[str, Mapping[str, float]]]:
-    return sorted(blocks.items(), key=lambda item: -max(item[1].values()))
-
-
 def _area(results: Results, kinds: Kinds) -> Section | None:
     total = results.get("area__total_um2")
     if total is None:
         return None
-    blocks = {name: m.value for name, m in results.matching(r"area__(\w+)_um2").items() if name != "total"}
+    blocks = {name: m.value for name, m in results.matching(r"area__(\w+)_um2").items() if name not in NO_BLOCKS}
     rows = [(name, number(value), percent(value / total.value)) for name, value in sorted(blocks.items(), key=lambda b: -b[1])]
     rows.append(("total", number(total.value), ""))
     table = Table(("block", "um\u00b2", "share"), tuple(rows), numeric=frozenset({1, 2}), sums=True)
@@ -230,10 +189,14 @@ def _area(results: Results, kinds: Kinds) -> Section | None:
     found = [m for name in BESIDE_AREA if (m := results.get(name)) is not None]
     facts = Table(
         ("also", "value"),
-        tuple((m.name.replace("_", " "), f"{number(m.value, 4)} {m.unit}".strip()) for m in found),
+        tuple((m.name.replace("__", " ").replace("_", " "), f"{number(m.value, 4)} {m.unit}".strip()) for m in found),
         numeric=frozenset({1}),
     )
-    return Section("Area", (f"Cells and memories before placement. Source: {total.origin}.",), pictures, (table, facts))
+    placed = results.get("area__placed_um2")
+    text = [f"Cells and memories before placement. Source: {total.origin}."]
+    if placed is not None:
+        text.append(f"Placed it would take {number(placed.value / 1e6)} mm\u00b2: {placed.origin}.")
+    return Section("Area", tuple(text), pictures, (table, facts))
 
 
 def _layers(design: Design) -> Section:

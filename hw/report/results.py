@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from designs.metric import Metric
 
 LEVELS = ("low", "mid", "high")
-"""Power without wires and glitches, with glitches, with both; the last is the headline."""
+"""Power without wires and glitches, with glitches, with both and a clock tree; the last is the headline."""
 
 
 @dataclass(frozen=True)

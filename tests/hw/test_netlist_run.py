@@ -3,8 +3,22 @@
 import numpy as np
 import pytest
 
+from designs.ind_int4 import IND_INT4
 from designs.ind_tiny import IND_TINY
-from hw.flow.netlist_run import READOUT_BITS, SPARE_TOKENS, NetlistRunError, choose_stretches, compare_with_golden
+from designs.schema import Design
+from designs.spikes_int4 import SPIKES_INT4
+from hw.flow.netlist_samples import (
+    LEAST_SIGNAL_S,
+    NOISE_DECISIONS,
+    READOUT_BITS,
+    SPARE_TOKENS,
+    NetlistRunError,
+    choose_stretches,
+    compare_with_golden,
+    counted_decisions,
+    golden_rows,
+    noise,
+)
 from hw.power.gate_simulator import LANES
 from quant.golden.trace import trace_samples
 from rtl_sim.random_parameters import random_parameters, random_samples
@@ -21,22 +35,38 @@ def streams(*tokens: int) -> list[np.ndarray]:
 
 
 def test_no_stretch_crosses_from_a_stream_into_the_next_where_one_is_long_enough() -> None:
-    found, _ = choose_stretches(IND_TINY, streams(NEEDED + 20, NEEDED - 1, NEEDED + 20), decisions=3)
+    found = choose_stretches(IND_TINY, streams(NEEDED + 20, NEEDED - 1, NEEDED + 20), decisions=3).samples
     assert len(found) == LANES
     assert all(len(stretch) == NEEDED * LENGTH and len(np.unique(stretch)) == 1 for stretch in found)
     assert {int(stretch[0, 0]) for stretch in found} == {0, 2}
 
 
 def test_short_streams_are_put_behind_one_another() -> None:
-    found, distinct = choose_stretches(IND_TINY, streams(NEEDED - 1, 1), decisions=3)
-    assert len(np.unique(found[0])) == 2
-    assert distinct == GIVEN
+    found = choose_stretches(IND_TINY, streams(NEEDED - 1, 1), decisions=3)
+    assert len(np.unique(found.samples[0])) == 2
+    assert found.windows == GIVEN
 
 
 def test_windows_that_come_twice_count_once() -> None:
-    assert choose_stretches(IND_TINY, streams(NEEDED), decisions=3)[1] == GIVEN
-    assert choose_stretches(IND_TINY, streams(NEEDED + 5), decisions=3)[1] == GIVEN + 5
-    assert choose_stretches(IND_TINY, streams(LANES * 2 * NEEDED), decisions=3)[1] == LANES * GIVEN
+    found = [choose_stretches(IND_TINY, streams(tokens), 3) for tokens in (NEEDED, NEEDED + 5, LANES * 2 * NEEDED)]
+    assert [chosen.windows for chosen in found] == [GIVEN, GIVEN + 5, LANES * GIVEN]
+    seconds = [3, 3 + 5, LANES * 3]
+    assert [chosen.signal_s for chosen in found] == pytest.approx([0.16 * tokens for tokens in seconds])
+
+
+@pytest.mark.parametrize("design", [IND_TINY, IND_INT4, SPIKES_INT4], ids=lambda design: design.name)
+def test_enough_decisions_are_counted_for_twenty_seconds(design: Design) -> None:
+    decisions = counted_decisions(design)
+    assert decisions >= 3
+    assert LANES * decisions * design.tokenizer.token_ms / 1000 >= LEAST_SIGNAL_S
+
+
+def test_noise_fills_the_format_on_every_channel_and_its_last_windows() -> None:
+    loud = noise(IND_TINY, seed=1)
+    assert loud.shape[::2] == (LANES, CHANNELS)
+    assert all((loud[..., at].min(), loud[..., at].max()) == (-2048, 2047) for at in range(CHANNELS))
+    assert abs(loud.std() / (4096 / 12**0.5) - 1) < 0.01
+    assert len(golden_rows(IND_TINY, loud.shape[1])) == 1 + NOISE_DECISIONS + SPARE_TOKENS
 
 
 def test_too_little_material_is_refused() -> None:

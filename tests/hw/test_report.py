@@ -15,6 +15,7 @@ from hw.flow.report import exactness_metrics
 from hw.flow.step import CheckFailed
 from hw.report.compare import compare, of_steps
 from hw.report.content import Decoded, page
+from hw.report.power_section import PowerDetail
 from hw.report.results import Results
 from hw.report.table import Table, number
 from quant.golden.exactness import Mismatch, Row, read_rows, write_rows
@@ -150,7 +151,7 @@ def test_a_page_shows_power_per_block_largest_first() -> None:
 
 
 def test_a_page_needs_nothing_from_outside_and_leaves_out_what_is_not_made() -> None:
-    html = page(IND_TINY, Results((metric("fpga__luts", 900),)), (), power={"embed": {"logic": 1.0}}).html()
+    html = page(IND_TINY, Results((metric("fpga__luts", 900),)), (), power=PowerDetail({"embed": {"logic": 1.0}})).html()
     assert "Power" not in html
     assert "What is not modelled" not in html
     assert not re.search(r'(?:src|href)="(?!data:)', html)
