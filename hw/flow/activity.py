@@ -1,6 +1,7 @@
 """Activity: the netlist decodes real samples and noise: its decisions are checked, toggles counted, glitches sampled."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +30,13 @@ from hw.power.cells import Cell
 from hw.power.engine import PowerEngine, access_pj
 from hw.power.gate_simulator import LANES, Counts
 from hw.power.glitches import glitch_factors, logic_nets
-from hw.power.netlist import NetlistError, read_netlist
+from hw.power.netlist import Netlist, NetlistError, read_netlist
 from hw.power.sdf import delay_arrays, read_sdf
 from hw.power.simulation_tables import Tables, build_tables
 from hw.rtl.emit import TOP
 from hw.targets.process import Process
 from quant.golden.exactness import Row, write_rows
+from quant.golden.parameters import IntegerParameters
 from quant.golden.read_qonnx import read_qonnx
 
 COMPILER = Tool("cc", "the Debian package gcc", version_command=("--version",))
@@ -60,49 +62,88 @@ class Activity(Step):
         macros = used_macros(process, files[Kind.NETLIST_JSON])
         cells = read_cells(library_files(process, "typ", macros, folder))
         found = DecodingSet.load(files[Kind.DECODING_SET])
-        parameters = read_qonnx(files[Kind.QONNX], design)
-        loud = noise(design, seed=NOISE_SEED)
-        counted = counted_decisions(design)
         try:
-            tables = build_tables(read_netlist(files[Kind.NETLIST_JSON], cells, TOP), CLOCK)
-            chosen = choose_stretches(design, [found.streams[i] for i in found.test_streams()], counted)
-            run = run_netlist(
-                tables,
+            measured = measure_activity(
                 design,
-                chosen.samples,
-                loud,
-                files[Kind.RTL_LOAD].read_bytes(),
-                counted=counted,
-                score=_score(tables, cells, process),
-                delays=delay_arrays(tables, read_sdf(files[Kind.SDF])),
-                delayed_cycles=DELAYED_CYCLES,
-                say=say,
+                read_qonnx(files[Kind.QONNX], design),
+                read_netlist(files[Kind.NETLIST_JSON], cells, TOP),
+                process,
+                cells,
+                streams=[found.streams[i] for i in found.test_streams()],
+                source=str(found.source),
+                frames=files[Kind.RTL_LOAD].read_bytes(),
+                sdf=files[Kind.SDF],
+                folder=folder / "activity",
             )
         except NetlistError as error:
             raise ToolError(f"activity: {error}") from error
         except NetlistRunError as error:
             raise CheckFailed(str(error)) from error
-        say("comparing with the golden model")
-        fed = [np.concatenate(pair) for pair in zip(chosen.samples, loud, strict=True)]
-        noisy = len(golden_rows(design, len(fed[0]))) - len(golden_rows(design, len(chosen.samples[0])))
-        windows = chosen.windows + LANES * noisy
         exactness = folder / "exactness.json"
-        rows = compare_with_golden(design, parameters, fed, run.transfers, windows)
-        write_rows(rows, exactness)
+        write_rows(measured.rows, exactness)
         require_exact(design, exactness)
-        factors = [_factors(part, tables, cells, process) for part in (run.active, run.noise)]
-        made = write_activity(folder / "activity", tables, run, factors, chosen.signal_s, str(found.source))
-        return Result(
-            {Kind.ACTIVITY: folder / "activity", Kind.EXACT_NETLIST: exactness}, _metrics(design, rows, windows, made)
-        )
+        return Result({Kind.ACTIVITY: folder / "activity", Kind.EXACT_NETLIST: exactness}, _metrics(design, measured))
 
 
-def _metrics(design: Design, rows: list[Row], windows: int, made: dict) -> tuple[Metric, ...]:
+@dataclass(frozen=True)
+class Measured:
+    """`facts`: activity.json; `rows`: netlist against golden model; `windows`: distinct ones among those compared."""
+
+    facts: dict
+    rows: list[Row]
+    windows: int
+
+
+def measure_activity(
+    design: Design,
+    parameters: IntegerParameters,
+    netlist: Netlist,
+    process: Process,
+    cells: dict[str, Cell],
+    *,
+    streams: list[np.ndarray],
+    source: str,
+    frames: bytes,
+    sdf: Path,
+    folder: Path,
+) -> Measured:
+    """Run `netlist` on `streams` and on noise, write the activity into `folder`, compare with the golden model.
+
+    `cells`: of the typical corner; `frames`: the weights for the load port. Raises NetlistError, NetlistRunError.
+    """
+    loud, counted = noise(design, seed=NOISE_SEED), counted_decisions(design)
+    tables = build_tables(netlist, CLOCK)
+    chosen = choose_stretches(design, streams, counted)
+    run = run_netlist(
+        tables,
+        design,
+        chosen.samples,
+        loud,
+        frames,
+        counted=counted,
+        score=_score(tables, cells, process),
+        delays=delay_arrays(tables, read_sdf(sdf)),
+        delayed_cycles=DELAYED_CYCLES,
+        say=say,
+    )
+    say("comparing with the golden model")
+    fed = [np.concatenate(pair) for pair in zip(chosen.samples, loud, strict=True)]
+    noisy = len(golden_rows(design, len(fed[0]))) - len(golden_rows(design, len(chosen.samples[0])))
+    windows = chosen.windows + LANES * noisy
+    rows = compare_with_golden(design, parameters, fed, run.transfers, windows)
+    factors = [_factors(part, tables, cells, process) for part in (run.active, run.noise)]
+    return Measured(write_activity(folder, tables, run, factors, chosen.signal_s, source), rows, windows)
+
+
+def _metrics(design: Design, measured: Measured) -> tuple[Metric, ...]:
+    made = measured.facts
     origin = f"gate level, {LANES} stretches of the test streams of {made['source']}"
-    compared = rows[0].values // design.model.outputs
+    compared = measured.rows[0].values // design.model.outputs
     signal = f"{origin}, {made['decisions']} decisions counted, seconds of the recording that differ"
     return (
-        Metric("netlist__distinct_windows", windows, "", "higher", f"{origin} and noise, of {compared} decisions compared"),
+        Metric(
+            "netlist__distinct_windows", measured.windows, "", "higher", f"{origin} and noise, of {compared} decisions compared"
+        ),
         Metric("netlist__cycles_per_decision", round(made["cycles_per_decision"], 1), "cycles", "lower", origin),
         Metric("netlist__signal_s", made["signal_s"], "s", "higher", signal),
         Metric("glitch__factor", round(made["glitch"]["factors"][""], 3), "x", "lower", made["glitch"]["source"]),

@@ -51,12 +51,9 @@ class Timing(Step):
         report = folder / "timing.json"
         report.write_text(json.dumps({name: asdict(timing) for name, timing in found.items()}, indent=1) + "\n")
         clock_khz = design.hardware.clock_khz
-        late = [timing for timing in found.values() if timing.slack_ns <= 0]
-        failures = [
-            f"{design.name}: slack {timing.slack_ns:.2f} ns at {clock_khz} kHz in {timing.corner}; lower the clock"
-            for timing in late
-        ]
-        return Result({Kind.TIMING: report, Kind.SDF: folder / "cells_typ.sdf"}, _metrics(found, clock_khz), tuple(failures))
+        return Result(
+            {Kind.TIMING: report, Kind.SDF: folder / "cells_typ.sdf"}, _metrics(found, clock_khz), slack_failures(design, found)
+        )
 
 
 @dataclass(frozen=True)
@@ -68,6 +65,15 @@ class CornerTiming:
     hold_slack_ns: float
     fmax_mhz: float
     fmax_without_wires_mhz: float
+
+
+def slack_failures(design: Design, found: dict[str, CornerTiming]) -> tuple[str, ...]:
+    """A line for each corner whose setup slack is not positive."""
+    return tuple(
+        f"{design.name}: slack {timing.slack_ns:.2f} ns at {design.hardware.clock_khz} kHz in {timing.corner}; lower the clock"
+        for timing in found.values()
+        if timing.slack_ns <= 0
+    )
 
 
 def _metrics(found: "dict[str, CornerTiming]", clock_khz: int) -> tuple[Metric, ...]:

@@ -21,6 +21,13 @@ CELLS = {
     pin(Y) { direction : output; function : "!A";
       internal_power() { related_pin : "A";
         rise_power(by_load) { values("0.25, 1.25"); } fall_power(by_load) { values("0.15, 1.15"); } } } }""",
+    # 0.2 + C per toggle, for loads up to 1 pF
+    "BUF": """
+  cell(BUF) { area : 1.5; cell_leakage_power : 6;
+    pin(A) { direction : input; capacitance : 0.005; }
+    pin(Y) { direction : output; function : "A";
+      internal_power() { related_pin : "A";
+        rise_power(by_load) { values("0.25, 1.25"); } fall_power(by_load) { values("0.15, 1.15"); } } } }""",
     "NAND2": """
   cell(NAND2) { area : 2; cell_leakage_power : 2;
     pin(A) { direction : input; capacitance : 0.01; } pin(B) { direction : input; capacitance : 0.01; }

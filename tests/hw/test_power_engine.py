@@ -6,7 +6,7 @@ import pytest
 from hw.power.activity import Activity, to_activity
 from hw.power.cells import Cell
 from hw.power.engine import KINDS, Conditions, PowerEngine
-from hw.power.gate_simulator import LANES, GateSimulator
+from hw.power.gate_simulator import LANES, GateSimulator, StreamPorts
 from hw.power.netlist import Netlist
 from hw.power.simulation_tables import build_tables
 from tests.hw.small_liberty import small_cells
@@ -154,6 +154,46 @@ def test_a_memory_takes_its_accesses(cells, enable, write, per_cycle_pj):
         {"logic": 0, "registers": 0, "clock": 0, "memories": per_cycle_pj}, rel=1e-12
     )
     assert found.leakage_w.sum() == pytest.approx(50e-9, rel=1e-12)
+
+
+def test_a_memory_takes_its_reads_its_writes_and_its_clock_between_them(cells):
+    """Known accesses: every lane its own commands, one a cycle, until all are done."""
+    ports = {name: ("input", [name]) for name in ("clk", "men", "wen", "ren", "v")}
+    pins = {"A_CLK": "clk", "A_MEN": "men", "A_WEN": "wen", "A_REN": "ren"}
+    pins |= {f"A_{bus}[{bit}]": "0" for bus in ("ADDR", "DIN") for bit in (0, 1)} | {f"A_DOUT[{bit}]": "q" for bit in (0,)}
+    netlist = make_netlist(cells, ports, {"m": ("RAM4X2", pins | {"A_DOUT[1]": "q1"})})
+    net = netlist.net_names.index
+    commands = StreamPorts(True, (net("men"), net("wen"), net("ren")), net("v"), 1)  # always taken
+    tables = build_tables(netlist, "clk")
+    simulator = GateSimulator(tables, (commands,), seed=1)
+    nothing, read, write = 0b000, 0b101, 0b011
+    given = np.random.default_rng(6).choice([nothing, read, write], (LANES, 50))
+    simulator.take_counts()
+    simulator.feed(0, given)
+    assert simulator.run(1000, until=(0, 50)) == 50
+    found = PowerEngine(netlist, tables.clock_nets).evaluate(
+        cells, to_activity(simulator.take_counts(), tables, LANES), Conditions(1.0)
+    )
+    spent = sum({nothing: 0.5, read: 6.0, write: 8.0}[command] for command in given.ravel().tolist())
+    assert kinds(found.energy_pj)["memories"] == pytest.approx(spent / given.size, rel=1e-12)
+
+
+@pytest.mark.parametrize("stages", [3, 8])
+def test_a_johnson_counter_shifts_one_edge_through_its_registers(cells, stages):
+    """From a state that it visits, each of n registers toggles once in n cycles: 2 toggles of the clock, 1 of all data."""
+    instances = {f"f{i}": ("DFF", {"CK": "clk", "D": f"q{i - 1}" if i else "back", "Q": f"q{i}"}) for i in range(stages)}
+    instances["i"] = ("INV", {"A": f"q{stages - 1}", "Y": "back"})
+    netlist = make_netlist(cells, {"clk": ("input", ["clk"])}, instances)
+    rates = {"clk": 2.0, "back": 1 / stages} | {f"q{i}": 1 / stages for i in range(stages)}
+    found = kinds(
+        PowerEngine(netlist, [netlist.net_names.index("clk")])
+        .evaluate(cells, toggling(netlist, rates), Conditions(1.0))
+        .energy_pj
+    )
+    volt, pin = 1.0, 0.01
+    assert found["registers"] == pytest.approx(0.5 + 0.5 * pin * volt**2, rel=1e-12)  # one Q per cycle, on one pin
+    assert found["clock"] == pytest.approx(stages * 2 * (0.5 * 0.4 + 0.5 * 0.1 + 0.5 * 0.02), rel=1e-12)
+    assert found["logic"] == pytest.approx((0.2 + pin + 0.5 * pin) / stages, rel=1e-12)
 
 
 def test_an_activity_survives_its_file(cells, tmp_path):

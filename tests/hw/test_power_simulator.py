@@ -196,3 +196,20 @@ def test_what_cannot_be_simulated_is_named(cells):
     )
     with pytest.raises(NetlistError, match=r"^f is clocked through i \(INV\), neither a buffer nor a clock gate$"):
         build_tables(derived, "clk")
+
+
+def test_counts_of_windows_add_up_to_those_of_the_whole(cells):
+    netlist = random_netlist(cells, 7)
+    tables = build_tables(netlist, "clk")
+    whole, parts = (GateSimulator(tables, (), seed=7) for _ in range(2))
+    for simulator in (whole, parts):
+        simulator.take_counts()
+    whole.run(30)
+    expected, found = whole.take_counts(), None
+    for cycles in (10, 13, 7):
+        parts.run(cycles)
+        window = parts.take_counts()
+        found = window if found is None else found + window
+    assert found.cycles == expected.cycles == 30
+    for name in ("toggles", "ones", "reads", "writes"):
+        assert getattr(found, name).tolist() == getattr(expected, name).tolist()

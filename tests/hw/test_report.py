@@ -150,6 +150,48 @@ def test_a_page_shows_power_per_block_largest_first() -> None:
     assert rows.group(1).splitlines() == ["| block0_query | 1 | 2 |", "| embed |  | 1 |", "| **total** | **1** | **3** |"]
 
 
+CONDITIONS = {"idle": {"clock": 1.0}, "decoding": {"logic": 3.0, "clock": 1.0}}
+CLOCKS = (
+    {"khz": 50.0, "uw": 2.5, "refused": ""},
+    {"khz": 200.0, "uw": None, "refused": "above the 0.1 MHz of the slowest corner"},
+)
+
+
+def test_a_page_says_what_the_headline_is_and_tells_the_other_conditions() -> None:
+    more = (
+        Metric("duty", 0.25, "share", "lower", "test"),
+        metric("power__idle_uw", 1.5),
+        metric("power__worst_case_uw", 4.5),
+        metric("power__peak_worst_case_uw", 9.5),
+        metric("power__at_50_khz_uw", 2.5),
+        Metric("latency_cycles", 400, "cycles", "lower", "test"),
+    )
+    detail = PowerDetail({"embed": {"logic": 1.0}}, CONDITIONS, CLOCKS, peak_cycles=64)
+    whole = page(IND_TINY, Results((*POWERED, *more)), (), power=detail)
+    text = whole.markdown("report")
+    assert "The headline, 3 uW, is the high figure at the real-time rate, decoding for 25.0 % of the time and idle" in text
+    assert "A peak is the mean of 64 cycles." in text
+    assert "| idle | 1.5 uW | clock running, no samples |" in text
+    assert "| worst case | 4.5 uW | the same with full-scale noise on all channels instead of the recording |" in text
+    assert "| 50 kHz | 2.5 uW | 8 ms |" in text
+    assert "| 200 kHz | refused: above the 0.1 MHz of the slowest corner |  |" in text
+    for name in ("peak_worst_case", "at_50_khz"):
+        assert f"| {name} |" not in text, "no block"
+    assert [picture.name for section in whole.sections for picture in section.pictures] == ["power", "power_conditions"]
+
+
+def test_a_placed_area_is_told_and_is_no_block() -> None:
+    placed = Metric("area__placed_um2", 1.5e6, "um2", "lower", "at 65 % utilisation")
+    areas = (
+        Metric("area__total_um2", 1e6, "um2", "lower", "test"),
+        Metric("area__embed_um2", 1e6, "um2", "lower", "test"),
+        placed,
+    )
+    text = page(IND_TINY, Results(areas), ()).markdown("report")
+    assert "Placed it would take 1.5 mm\u00b2: at 65 % utilisation." in text
+    assert "| embed | 1\u202f000\u202f000 | 100.0 % |" in text and "| placed |" not in text
+
+
 def test_a_page_needs_nothing_from_outside_and_leaves_out_what_is_not_made() -> None:
     html = page(IND_TINY, Results((metric("fpga__luts", 900),)), (), power=PowerDetail({"embed": {"logic": 1.0}})).html()
     assert "Power" not in html
