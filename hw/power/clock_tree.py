@@ -9,8 +9,8 @@ passes through all that it drives: ``TOUR sqrt(k A)`` for k pins in an area A (h
     leakage = buffers x leakage of one
 
 The sinks' own pins are counted with the cells. A gated net toggles as its gate lets it, and its tree with it. What a tree takes
-is shared equally among its sinks, so that it appears in their blocks. The buffers are the library's cheapest for the purpose:
-least energy per toggle and sink on the netlist's mean clock net.
+is shared equally among its sinks, so that it appears in their blocks. The buffers are those of the library that take least of
+all that drive F sinks of the netlist's mean clock net.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ SINKS_PER_BUFFER = 12
 """An assumption: trees that OpenROAD's TritonCTS builds have 8 to 20 sinks per leaf, 12 to 14 on average (the logs in OpenROAD
 issue 1987)."""
 FILL = 0.25
-"""An assumption: share of the largest characterised load that a buffer is given, for the slopes a clock needs. It makes
-sg13g2_buf_2 the buffer of IHP SG13G2, as the platform file of OpenROAD-flow-scripts has it (CTS_BUF_CELL)."""
+"""An assumption: share of the largest characterised load that a buffer is given, for the slopes a clock needs. With it
+IHP SG13G2 gets sg13g2_buf_2, which is also CTS_BUF_CELL in the platform file of OpenROAD-flow-scripts."""
 
 
 @dataclass(frozen=True)
@@ -142,13 +142,13 @@ def sinks_of_a_buffer(buffer: Buffer, per_sink_pf: float) -> int:
 
 
 def choose_buffer(cells: dict[str, Cell], per_sink_pf: float, slew_ns: float) -> Buffer | None:
-    """The buffer with the least energy per toggle and sink (own input and inside, at 1 V: the load is the same for all);
-    one that drives less than half of SINKS_PER_BUFFER only where none drives more. None where the library has none."""
+    """Of the buffers that drive most sinks, at best SINKS_PER_BUFFER, the one with the least energy per toggle (own input and
+    inside, at 1 V: the load is the same for all). None where the library has none."""
 
-    def cost(buffer: Buffer) -> tuple[bool, float]:
+    def cost(buffer: Buffer) -> tuple[int, float]:
         driven = sinks_of_a_buffer(buffer, per_sink_pf)
         inside = float(buffer.per_toggle_pj(cells, slew_ns, np.array([driven * per_sink_pf]))[0])
-        return driven < SINKS_PER_BUFFER / 2, (inside + 0.5 * buffer.input_pf(cells)) / driven
+        return -driven, inside + 0.5 * buffer.input_pf(cells)
 
     return min((found for cell in cells.values() if (found := _as_buffer(cell)) is not None), key=cost, default=None)
 

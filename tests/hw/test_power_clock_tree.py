@@ -106,7 +106,7 @@ def test_a_buffer_drives_what_a_quarter_of_its_largest_load_holds():
     assert [sinks_of_a_buffer(buffer, pf) for pf in (0.0, 0.001, 0.02, 0.3)] == [SINKS_PER_BUFFER, SINKS_PER_BUFFER, 5, 2]
 
 
-def test_the_buffer_is_the_cheapest_of_those_that_drive_enough(cells):
+def test_the_buffer_is_the_cheapest_of_those_that_drive_most(cells):
     def scaled(name: str, energy: float, load: float) -> Cell:
         """BUF with `energy` times the internal energy, characterised up to `load` pF."""
         buffer = cells["BUF"]
