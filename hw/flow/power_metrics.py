@@ -138,7 +138,7 @@ class _Telling:
             self.uw("power__decoding_uw", high.decoding_uw, self.origin(rate="while it decodes without a pause")),
             self.uw("power__worst_case_uw", found.worst_case.total_uw, noise),
             self.uw("power__peak_uw", found.peak.total_uw(clock_hz), peaks[0]),
-            self.uw("power__peak_worst_case_uw", found.worst_peak.total_uw(clock_hz), peaks[1]),
+            self.uw("power__peak_noise_uw", found.worst_peak.total_uw(clock_hz), peaks[1]),
             Metric(
                 "duty", round(found.load.duty, 5), "share", "lower", f"time in which it decodes, {self._clock}; {self._signal}"
             ),

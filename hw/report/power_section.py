@@ -18,7 +18,7 @@ CONDITIONS = {
     "power__worst_case_uw": ("worst case", "the same with full-scale noise on all channels instead of the recording"),
     "power__decoding_uw": ("decoding", "the recording, one decision behind the other without a pause"),
     "power__peak_uw": ("peak", "the busiest moment of decoding the recording"),
-    "power__peak_worst_case_uw": ("peak, noise", "the busiest moment of decoding noise"),
+    "power__peak_noise_uw": ("peak, noise", "the busiest moment of decoding noise"),
     "power__leakage_uw": ("leakage", "part of every line above; at the temperature of the corner"),
     "power__leakage_37c_uw": (
         "leakage at 37 \u00b0C",
