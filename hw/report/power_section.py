@@ -26,6 +26,7 @@ CONDITIONS = {
     ),
     "power__leakage_37c_doubling_uw": ("leakage at 37 \u00b0C, upper", "doubled per 10 \u00b0C"),
 }
+# without a meaning: the corner, with which an origin begins
 FIGURES = {
     "power__total_uw": ("high: the headline", "glitches, wire loads and a clock tree"),
     "power__total_no_tree_uw": ("without clock tree", "glitches and wire loads"),
@@ -113,7 +114,10 @@ def _told(results: Results, names: Mapping[str, tuple[str, str]], title: str) ->
     found = [(told, metric) for name, told in names.items() if (metric := results.get(name)) is not None]
     if not found:
         return None
-    rows = tuple((name, f"{number(metric.value)} {metric.unit}".strip(), meaning) for (name, meaning), metric in found)
+    rows = tuple(
+        (name, f"{number(metric.value)} {metric.unit}".strip(), meaning or metric.origin.split(",")[0])
+        for (name, meaning), metric in found
+    )
     return Table((title, "value", "what it is"), rows, numeric=frozenset({1}))
 
 
