@@ -95,7 +95,9 @@ class PowerEngine:
             ones = {pin: self._at(activity.ones, name, pin, 0.5) for pin in self._pins_of(name)}
             leakage[rows] = _leakage(cell, ones, len(rows))
             if cell.memory:
-                energy[rows, KINDS.index("memories")] += _accesses(cell, activity, indices)
+                energy[rows, KINDS.index("memories")] += _accesses(
+                    cell, activity, indices, self._at(activity.toggles, name, "A_CLK", 2.0)
+                )
             for pin_name in self._pins_of(name):
                 pin = cell.pin(pin_name)
                 if not pin.energy or (cell.memory and pin_name == "A_CLK"):
@@ -208,8 +210,12 @@ def _clock_pj(cell: Cell, state: dict[str, int]) -> float:
     return sum(2 * float(group.per_toggle_pj(SLEW_NS, np.zeros(1))[0]) for group in held)
 
 
-def _accesses(cell: Cell, activity: Activity, indices: list[int]) -> np.ndarray:
-    """pJ per cycle of each macro: reads, writes, and the clock while nothing is accessed."""
+def _accesses(cell: Cell, activity: Activity, indices: list[int], clock_toggles: np.ndarray) -> np.ndarray:
+    """pJ per cycle of each macro: reads, writes, and a clock that moves (two toggles a cycle) while nothing is accessed."""
     reads, writes = (np.array([found.get(i, 0.0) for i in indices]) for found in (activity.reads, activity.writes))
     idle = _clock_pj(cell, {"A_MEN": 0, "A_WEN": 0, "A_REN": 0})
-    return reads * access_pj(cell, write=False) + writes * access_pj(cell, write=True) + (1 - reads - writes) * idle
+    return (
+        reads * access_pj(cell, write=False)
+        + writes * access_pj(cell, write=True)
+        + (clock_toggles / 2 - reads - writes) * idle
+    )

@@ -178,6 +178,19 @@ def test_a_memory_takes_its_reads_its_writes_and_its_clock_between_them(cells):
     assert kinds(found.energy_pj)["memories"] == pytest.approx(spent / given.size, rel=1e-12)
 
 
+@pytest.mark.parametrize(("enable", "per_cycle_pj"), [(0, 0.0), (1, 0.5)])
+def test_a_memory_whose_clock_is_gated_takes_nothing_while_it_stands(cells, enable, per_cycle_pj):
+    pins = {"A_CLK": "gck", "A_MEN": "0", "A_WEN": "0", "A_REN": "0"}
+    pins |= {f"A_{bus}[{bit}]": "0" for bus in ("ADDR", "DIN") for bit in (0, 1)}
+    pins |= {f"A_DOUT[{bit}]": f"q{bit}" for bit in (0, 1)}
+    gate = ("CG", {"CK": "clk", "EN": "en", "GCK": "gck"})
+    ports = {"clk": ("input", ["clk"]), "enable": ("input", ["en"])}
+    netlist = make_netlist(cells, ports, {"g": gate, "m": ("RAM4X2", pins)})
+    activity, clocks = simulate(netlist, {"enable": enable})
+    found = kinds(PowerEngine(netlist, clocks).evaluate(cells, activity, Conditions(1.0)).energy_pj)
+    assert found["memories"] == pytest.approx(per_cycle_pj, rel=1e-12)
+
+
 @pytest.mark.parametrize("stages", [3, 8])
 def test_a_johnson_counter_shifts_one_edge_through_its_registers(cells, stages):
     """From a state that it visits, each of n registers toggles once in n cycles: 2 toggles of the clock, 1 of all data."""
