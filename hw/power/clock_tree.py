@@ -3,7 +3,8 @@
 Of a clock net with n sinks (pins of registers, gates and memories) the tree has ``ceil(n / F)`` buffers that drive the sinks,
 ``ceil(that / F)`` that drive those, and so on to one at its head; every clock net has at least that one. F, the sinks of a
 buffer, is SINKS_PER_BUFFER or what FILL of the largest load in its energy table holds, whichever is less. Each level's wire
-passes through all that it drives: ``TOUR sqrt(k A)`` for k pins in an area A (hw/power/wire_load.py).
+passes through all that it drives: ``TOUR sqrt(k A)`` for k pins in the area A of the smallest block around the sinks
+(hw/power/wire_load.py). Where the gate that drives them lies outside, ``APART sqrt(area around both)`` leads there.
 
     energy per toggle of the net = 1/2 V^2 (wires + buffers x input pin) + buffers x internal energy at the mean load of one
     leakage = buffers x leakage of one
@@ -30,6 +31,10 @@ issue 1987)."""
 FILL = 0.25
 """An assumption: share of the largest characterised load that a buffer is given, for the slopes a clock needs. With it
 IHP SG13G2 gets sg13g2_buf_2, which is also CTS_BUF_CELL in the platform file of OpenROAD-flow-scripts."""
+
+
+APART = 0.5214
+"""Mean distance of two random points in a square of side 1."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +118,13 @@ def plan_clock_tree(netlist: Netlist, clocks: Sequence[int], cells: dict[str, Ce
                 sinks[net] += 1
                 pins_pf[net] += pin.capacitance_pf
                 at.append((index, net))
-    leaf_pf = _wire_pf(sinks, enclosing_area_um2(netlist))
+    area, whole = enclosing_area_um2(netlist, sinks_only=True), enclosing_area_um2(netlist)
+    leaf_pf = _wire_pf(sinks, area)
     per_sink = float((pins_pf + leaf_pf).sum() / max(1, sinks.sum()))
     buffer = choose_buffer(cells, per_sink, slew_ns)
-    buffers, wire_pf = np.zeros(netlist.nets, np.int64), leaf_pf.copy()
+    trunk_um = APART * np.sqrt(whole) * ((sinks > 0) & (whole > area))
+    buffers, wire_pf = np.zeros(netlist.nets, np.int64), leaf_pf + trunk_um * CLOCK_WIRE_FF_PER_UM * 1e-3
     if buffer is not None:
-        area = enclosing_area_um2(netlist)
         for net in np.flatnonzero(sinks).tolist():
             found = levels(int(sinks[net]), sinks_of_a_buffer(buffer, float(pins_pf[net] + leaf_pf[net]) / int(sinks[net])))
             buffers[net] = sum(found)

@@ -28,18 +28,21 @@ def wire_capacitance_pf(fanouts: np.ndarray, points: Points) -> np.ndarray:
     return np.where(fanouts > sinks[-1], capacitances[-1] * np.sqrt(fanouts / sinks[-1]), found)
 
 
-def enclosing_area_um2(netlist: Netlist) -> np.ndarray:
-    """By net: area of the smallest block of the hierarchy that holds everything on it (Liberty's mode "enclosed")."""
+def enclosing_area_um2(netlist: Netlist, *, sinks_only: bool = False) -> np.ndarray:
+    """By net: area of the smallest block of the hierarchy that holds everything on it (Liberty's mode "enclosed"), or
+    all input pins on it."""
     area: dict[tuple[str, ...], float] = defaultdict(float)
     common: list[tuple[str, ...] | None] = [None] * netlist.nets
     for instance in netlist.instances:
         path = tuple(instance.name.split(".")[:-1])
         for depth in range(len(path) + 1):
             area[path[:depth]] += instance.cell.area_um2
-        for net in instance.pins.values():
+        for pin, net in instance.pins.items():
+            if sinks_only and instance.cell.pin(pin).direction != "input":
+                continue
             shared = common[net]
             common[net] = path if shared is None else _shared(shared, path)
-    for _, nets in netlist.ports.values():
+    for _, nets in [] if sinks_only else netlist.ports.values():
         for net in nets:
             common[net] = ()
     return np.array([area[path or ()] for path in common])

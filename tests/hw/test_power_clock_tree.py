@@ -8,7 +8,7 @@ import pytest
 
 from hw.power.activity import Activity
 from hw.power.cells import Cell
-from hw.power.clock_tree import SINKS_PER_BUFFER, Buffer, choose_buffer, levels, plan_clock_tree, sinks_of_a_buffer
+from hw.power.clock_tree import APART, SINKS_PER_BUFFER, Buffer, choose_buffer, levels, plan_clock_tree, sinks_of_a_buffer
 from hw.power.engine import KINDS, SLEW_NS, Conditions, PowerEngine
 from hw.power.netlist import Netlist
 from hw.power.wire_load import CLOCK_WIRE_FF_PER_UM, TOUR
@@ -86,7 +86,8 @@ def test_a_gated_tree_moves_as_its_gate_lets_it_and_belongs_to_the_block_of_its_
     assert tree.count == 2  # one at the head of each net
     assert spent[0.0]["b"] == 0 and spent[0.0]["a"] > 0
     assert [spent[rate]["a"] for rate in (0.5, 2.0)] == pytest.approx([spent[0.0]["a"]] * 2, rel=1e-12)
-    wires = wire_pf(GATED, GATED * DFF_UM2 + 4)  # the smallest block around gate and registers is the whole
+    trunk = APART * math.sqrt(GATED * DFF_UM2 + 4) * CLOCK_WIRE_FF_PER_UM * 1e-3  # from the gate, in another block
+    wires = wire_pf(GATED, GATED * DFF_UM2) + trunk
     whole = 0.5 * (wires + BUFFER_PF) + 0.2 + GATED * PIN_PF + wires
     assert spent[2.0]["b"] == pytest.approx(2.0 * whole, rel=1e-12)
     assert spent[0.5]["b"] == pytest.approx(0.5 * whole, rel=1e-12)
