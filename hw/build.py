@@ -25,6 +25,7 @@ from hw.flow.check import Check
 from hw.flow.display import Display
 from hw.flow.ecp5_netlist import Ecp5Netlist
 from hw.flow.elaborate import Elaborate
+from hw.flow.floor import Floor
 from hw.flow.libraries import process_for
 from hw.flow.lint import Lint
 from hw.flow.out_folder import claim, design_of, folder_name, other_builds, unwritable
@@ -57,7 +58,7 @@ WRONG_INPUT = (
 )
 """Errors that are one line about what the user gave, what the machine lacks, or a file that was damaged on the way."""
 
-SILICON = (Synthesize(), Timing(), Activity(), Power())
+SILICON = (Synthesize(), Timing(), Activity(), Power(), Floor())
 
 
 def silicon_flow(train: Train) -> tuple[Step, ...]:

@@ -12,9 +12,9 @@ HARDWARE = (
     ("hw.plan",),
     ("hw.rtl",),
     ("rtl_sim",),
-    ("hw.finn_flow", "hw.targets", "hw.power", "hw.report"),
+    ("hw.reference", "hw.finn_flow", "hw.targets", "hw.power", "hw.report"),
     ("hw.flow",),
-    ("hw.build",),
+    ("hw.build", "hw.compare"),
 )
 LEARNING = (("designs",), ("models",), ("quant",))
 BESIDE = {"quant": {"quant.golden"}}

@@ -338,7 +338,7 @@ def _earlier(design: str, *metrics: Metric) -> Callable[[Path], None]:
             ["ind_tiny", "--until", "nope"],
             _nothing,
             "--until nope: no such step: the steps are train, quantize, check, elaborate, lint, simulate, synthesize, timing, "
-            "activity, power, report",
+            "activity, power, floor, report",
         ),
         (
             ["ind_tiny", "--board", "icebreaker", "--backend", "finn", "--clock-khz", "100"],

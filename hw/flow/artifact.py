@@ -32,6 +32,8 @@ class Kind(Enum):
     ACTIVITY = "switching activity"
     EXACT_NETLIST = "exactness of the netlist"
     POWER = "power per block"
+    FLOOR = "energy of the necessary work"
+    FLOAT_REFERENCE = "multiply-adds in binary32"
     FPGA_NETLIST = "FPGA netlist"
     FPGA_PLACED = "placed and routed design"
     FPGA_REPORT = "FPGA resources and timing"

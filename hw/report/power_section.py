@@ -43,6 +43,9 @@ BESIDE = {
     "power_density_mw_per_mm2": ("power density", "over cells and memories"),
     "tissue_heating_degc": ("tissue heating", "of the decoder alone"),
     "glitch__factor": ("glitch factor", "toggles of logic with cell delays over those without"),
+    "floor__energy_per_decision_nj": ("floor per decision", "bare multipliers, and one read of every weight and sample"),
+    "floor__power_uw": ("floor", "that at the real-time rate"),
+    "floor__ratio": ("total over floor", "headline over floor"),
 }
 
 

@@ -9,6 +9,8 @@ from hw.targets import ihp_sg13g2, liberty_file, osu018
 from hw.targets.process import Process, TargetError
 
 NAMES = (ihp_sg13g2.NAME, osu018.NAME)
+REGISTERS = "_registers"
+"""Behind a name: the same process with every memory in registers, to measure what macros save."""
 
 
 def find_process(target: str) -> Process:
@@ -23,6 +25,10 @@ def find_process(target: str) -> Process:
 
 
 def _find(target: str) -> Process:
+    if target.removesuffix(REGISTERS) in NAMES and target.endswith(REGISTERS):
+        found = _find(target.removesuffix(REGISTERS))
+        model = "; ".join(part for part in ("every memory lies in registers, for comparison", found.memory_model) if part)
+        return replace(found, name=found.name + REGISTERS, register_memories=True, memory_model=model)
     if target == osu018.NAME:
         return osu018.load()
     if target == ihp_sg13g2.NAME:

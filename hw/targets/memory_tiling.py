@@ -42,14 +42,14 @@ class Tiling:
 
 
 def choose_tiling(depth: int, width: int, process: Process) -> Tiling:
-    """The cheapest tiling; registers when they are much smaller than it (or when the process has no macros)."""
+    """The cheapest tiling; registers when they are much smaller than it, or when the process has no macros or wants none."""
     found = [
         Tiling(depth, width, -(-depth // bank_depth), columns)
         for bank_depth in sorted({macro.depth for macro in process.macros})
         if (columns := _columns(width, bank_depth, process.macros))
     ]
     registers = Tiling(depth, width, 0, ())
-    if not found:
+    if not found or process.register_memories:
         return registers
     best = min(found, key=lambda tiling: tiling.read_pj + PJ_PER_UM2 * tiling.area_um2)
     register_um2 = depth * width * REGISTER_UM2_PER_BIT_130NM * (process.node_nm / 130) ** 2

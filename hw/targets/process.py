@@ -79,6 +79,8 @@ class Process:
     """(largest cell area in um2, wire load), ascending; the last one serves all larger designs."""
     note: str = ""
     """What the report must say about this target."""
+    register_memories: bool = False
+    """Whether every memory is to stay registers, macros or not."""
 
     @property
     def typical(self) -> Corner:

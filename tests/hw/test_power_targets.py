@@ -152,3 +152,11 @@ def test_a_target_given_by_a_relative_path_is_found_from_anywhere(tmp_path, monk
     (tmp_path / "cells.lib").symlink_to(osu018.CELLS)
     monkeypatch.chdir(tmp_path)
     assert find_process("./cells.lib").typical.cells.is_absolute()
+
+
+@needs_osu018
+def test_a_process_with_its_memories_in_registers():
+    plain, found = find_process("osu018"), find_process("osu018_registers")
+    assert found.name == "osu018_registers" and found.macros == plain.macros
+    assert found.memory_model == f"every memory lies in registers, for comparison; {plain.memory_model}"
+    assert choose_tiling(2560, 16, plain).columns and choose_tiling(2560, 16, found).columns == ()
