@@ -17,7 +17,7 @@ from hw.flow.step import Result, Step
 from hw.flow.timing import OPENSTA
 from hw.flow.tools import YOSYS
 from hw.flow.unit_energy import Feed, UnitEnergy, measure_units
-from hw.plan.engine import LANE, bias_format, operand_bits, sum_bits
+from hw.plan.engine import LANE, operand_bits, sum_bits
 from hw.reference.float_mac import FloatMac
 from hw.reference.integer_units import IntegerMac
 from quant.golden.read_qonnx import read_qonnx
@@ -131,13 +131,11 @@ def _per_decoder(design: Design, units: dict[str, UnitEnergy], power: dict) -> l
 
 
 def added_uw(design: Design, units: dict[str, UnitEnergy], blocks: dict[str, dict[str, float]]) -> float:
-    """What the engine's array and memories would take more in binary32, by the blocks of power.json."""
-    widths = {
-        **dict.fromkeys(("columns", "rows"), LANE.bits),
-        **dict.fromkeys(("weights", "embed_weights"), design.quant.weight.bits),
-        "biases": bias_format(design).bits,
-        "positions": design.quant.stream.bits,
-    }
+    """What the engine's array and memories would take more in binary32, by the blocks of power.json.
+
+    The memory of parameters is nearly all weights, and counted as if it were.
+    """
+    widths = {"columns": LANE.bits, "rows": LANE.bits, "parameters": design.quant.weight.bits}
     more = units[FLOAT].pj["high"] / units[INTEGER].pj["high"] - 1
     larger = units[FLOAT].area_um2 / units[INTEGER].area_um2 - 1
     array = blocks["array"]

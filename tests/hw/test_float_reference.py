@@ -59,6 +59,8 @@ def test_sums_begin_anew_and_round_after_each_step():
     floats = Sequences(np.float32([[1, 2**-13, 1e-30, 3]]), np.float32([[1, 2**-12, 1e-30, 0.1]]), first)
     found = float_sums(floats)
     assert found.dtype == np.float32
+    tiny = np.float32([[1e-40, 1e30]])  # a subnormal is taken as 0
+    assert float_sums(Sequences(tiny[:, :1], tiny[:, 1:], first[:, :1])).tolist() == [[0.0]]
     # 2 ** -25 is half a unit below the last place and rounds to even; 1e-60 is below the smallest normal
     assert found.tolist() == [[1.0, 1.0, 1.0, float(np.float32(3) * np.float32(0.1))]]
 
@@ -68,7 +70,7 @@ def test_an_engine_in_binary32_by_hand():
     row = dict.fromkeys(("logic", "registers", "clock", "memories", "leakage"), 0.0)
     blocks = {
         "array": row | {"logic": 2.0, "leakage": 0.5},
-        "weights": row | {"memories": 1.0, "leakage": 0.2},  # 4 bits become 32
+        "parameters": row | {"memories": 1.0, "leakage": 0.2},  # 4 bits become 32
         "columns": row | {"memories": 0.7},  # 8 bits become 32
         "wavelet_bank": row | {"logic": 9.0},
     }
