@@ -79,7 +79,7 @@ def product_operands(
     trace = joined_trace(stretches, parameters)
     for layer, factors in dense_factors(design, parameters, trace):
         found.setdefault((layer.input, layer.weight), []).append(factors)
-    for operands, factors in _attention_factors(design, parameters, trace):
+    for operands, factors in attention_factors(design, parameters, trace):
         found.setdefault(operands, []).append(factors)
     spatial = design.tokenizer.spatial
     if parameters.spatial_weight is not None and spatial is not None:
@@ -96,17 +96,23 @@ def dense_factors(design: Design, parameters: IntegerParameters, trace: Trace) -
     """Every dense layer with the activations it met and its weights."""
     for layer in linear_layers(design):
         source = source_of(layer)
-        if source not in trace:  # a readout of all tokens
-            source = f"block{design.model.layers - 1}_out"
+        if source not in trace:  # tokens one by one have no window, a readout of all tokens no pool
+            source = "embed" if source == "window" else f"block{design.model.layers - 1}_out"
         yield layer, Factors(layer.macs, trace[source].reshape(-1, layer.inputs), parameters.linear[layer.name].weight)
 
 
-def _attention_factors(design: Design, parameters: IntegerParameters, trace: Trace) -> Iterator[tuple[Operands, Factors]]:
+def attention_factors(design: Design, parameters: IntegerParameters, trace: Trace) -> Iterator[tuple[Operands, Factors]]:
+    """What makes each block's state, and what reads it."""
     making, reading = attention_operands(design)
     for block, shifts in enumerate(parameters.attention):
         query, key, value = (trace[f"block{block}_{name}"] for name in ("query", "key", "value"))
-        products = query.shape[-2] * query.shape[-1] ** 2
-        state = key_value_state(key, value, shifts, design)
+        width = query.shape[-1]
+        if query.ndim == 2:  # token by token: the outer product of one, along its values
+            keys = np.broadcast_to(key[..., None], (*key.shape, width))
+            yield making, Factors(width**2, value, keys)
+            yield reading, Factors(width**2, query, np.swapaxes(trace[f"block{block}_state"], -1, -2))
+            continue
+        state, products = key_value_state(key, value, shifts, design), query.shape[-2] * width**2
         yield making, Factors(products, np.swapaxes(value, -1, -2)[:, 0], np.swapaxes(key, -1, -2))
         yield reading, Factors(products, query[:, -1], np.swapaxes(state, -1, -2))
 

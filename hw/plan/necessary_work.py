@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from designs.layer_table import linear_layers, macs_per_decision
+from designs.layer_table import linear_layer, linear_layers
 from designs.number_format import IntFormat
 from designs.schema import Design
 from quant.golden.morlet import HALF_BAND, morlet_kernels
@@ -35,7 +35,8 @@ def necessary_work(design: Design) -> NecessaryWork:
     """The work of a decision: every multiplication of the layers, the attention, the spatial filter and the wavelet bank, one
     read of every weight and one of every sample.
 
-    Symmetric taps are folded, as any bank would; biases and positions are added, not multiplied, and not counted.
+    Symmetric taps are folded, as any bank would. Biases and positions are added, not multiplied, and a leaky state's share of
+    3/4 is an addition and shifts: neither is counted.
     """
     spec = design.tokenizer
     weight_bits = sum(layer.inputs * layer.outputs * layer.weight.bits for layer in linear_layers(design))
@@ -60,13 +61,13 @@ def _products(design: Design) -> dict[Operands, int]:
     for layer in linear_layers(design):
         operands = (layer.input, layer.weight)
         found[operands] = found.get(operands, 0) + layer.macs
-    spec, mixed = design.tokenizer, 0
+    spec, model = design.tokenizer, design.model
     if spec.spatial is not None:
         mixed = spec.token_samples * spec.channels * spec.spatial.virtual_channels
         found[spec.sample, spec.spatial.weight] = found.get((spec.sample, spec.spatial.weight), 0) + mixed
-    attention = macs_per_decision(design) - sum(layer.macs for layer in linear_layers(design)) - mixed
-    for operands in attention_operands(design):  # half of it makes the state, half reads it
-        found[operands] = found.get(operands, 0) + attention // 2
+    tokens = linear_layer(design, "block0_query").tokens
+    for operands in attention_operands(design):  # one product makes the state, one reads it
+        found[operands] = found.get(operands, 0) + tokens * model.embed_dim**2 * model.layers
     return found
 
 

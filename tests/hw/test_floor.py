@@ -3,14 +3,24 @@
 import numpy as np
 import pytest
 
+from designs import layer_table
 from designs.catalogue import CATALOGUE
 from designs.ind_int4 import IND_INT4
 from designs.ind_tiny import IND_TINY
-from designs.layer_table import bank_macs, macs_per_decision
+from designs.layer_table import bank_macs
 from designs.number_format import INT4, INT8, IntFormat
 from designs.spikes_int4 import SPIKES_INT4
 from hw.flow.floor import parts_of
-from hw.flow.operands import Factors, drawn, product_operands, stretches_to_trace, tap_operands
+from hw.flow.operands import (
+    Factors,
+    attention_factors,
+    dense_factors,
+    drawn,
+    joined_trace,
+    product_operands,
+    stretches_to_trace,
+    tap_operands,
+)
 from hw.flow.step import CheckFailed
 from hw.flow.unit_energy import Feed, UnitEnergy, measure_units
 from hw.plan.necessary_work import NecessaryWork, TapConstants, necessary_work
@@ -55,7 +65,10 @@ def test_a_design_s_floor_by_hand():
 @pytest.mark.parametrize("design", CATALOGUE.values(), ids=lambda design: design.name)
 def test_the_work_of_every_design_is_that_of_the_layer_table(design):
     work = necessary_work(design)
-    assert sum(work.products.values()) == macs_per_decision(design)
+    attention = 2 * layer_table.linear_layer(design, "block0_query").tokens * design.model.embed_dim**2 * design.model.layers
+    spatial = design.tokenizer.spatial.virtual_channels if design.tokenizer.spatial else 0
+    mixed = spatial * design.tokenizer.channels * design.tokenizer.token_samples
+    assert sum(work.products.values()) == sum(layer.macs for layer in layer_table.linear_layers(design)) + attention + mixed
     assert work.sample_bits == design.tokenizer.channels * design.tokenizer.token_samples * design.tokenizer.input.bits
     assert bool(work.taps) == (not design.tokenizer.ready)
     # folded in the middle: half the multiplications of the bank, but for the decimator's middle tap, which has no twin
@@ -96,6 +109,21 @@ def test_operands_are_in_their_formats_and_sums_are_whole(name):
         assert set(taps) == {tap.name for tap in necessary_work(design).taps}
         for values in taps.values():
             assert folded.min <= values.min() < values.max() <= folded.max
+
+
+def test_a_decoder_token_by_token_has_its_operands_too():
+    """No window, rows of single tokens, the state a boundary: the shapes of a decoder whose states run on."""
+    design, rng = IND_TINY, np.random.default_rng(0)
+    parameters, stretches = decoded(design)
+    width, trace = design.model.embed_dim, joined_trace(stretches, parameters)
+    single = {name: rows[:, -1] if rows.ndim == 3 else rows for name, rows in trace.items() if name != "window"}
+    single["block0_state"] = rng.integers(-128, 128, (len(single["pool"]), width, width))
+    for layer, factors in dense_factors(design, parameters, single):
+        assert factors.rows.shape[1] == layer.inputs
+    (_, making), (_, reading) = attention_factors(design, parameters, single)
+    drawn_state = drawn([making], rng)
+    assert (drawn_state.b.reshape(LANES, -1, width) == drawn_state.b.reshape(LANES, -1, width)[..., :1]).all()
+    assert reading.columns.shape == single["block0_state"].shape
 
 
 def test_a_sum_is_a_row_times_a_column():
