@@ -27,8 +27,11 @@ from hw.compare.tables import (
 )
 from hw.flow.display import Display
 from hw.flow.step import CheckFailed
-from hw.flow.tool import REPOSITORY, ToolError
+from hw.flow.tool import REPOSITORY, ToolError, WrongInput
 from hw.report.table import Table
+from hw.targets import ihp_sg13g2
+from hw.targets.choose import find_process
+from hw.targets.process import Process
 
 DOCUMENT = REPOSITORY / "docs" / "comparison.md"
 
@@ -55,7 +58,17 @@ def compared(
     return found, floats, failures
 
 
-def tables_of(found: Found, floats: Found, verdicts: Sequence[Verdict]) -> dict[str, Table]:
+def the_process(for_document: bool) -> Process:
+    """The process of the named designs. WrongInput where another stands in for it and the document is to be written."""
+    process = find_process(ihp_sg13g2.NAME)
+    if for_document and process.name != ihp_sg13g2.NAME:
+        raise WrongInput(
+            f"--write: {process.note}; the document is of {ihp_sg13g2.NAME}: leave out --write, or install its PDK"
+        )
+    return process
+
+
+def tables_of(found: Found, floats: Found, verdicts: Sequence[Verdict], process: Process) -> dict[str, Table]:
     """Every table by the name of its markers."""
     return {
         "bounds": bounds_table(verdicts),
@@ -63,7 +76,7 @@ def tables_of(found: Found, floats: Found, verdicts: Sequence[Verdict]) -> dict[
         "floor": floor_table(found),
         "references": references_table(found),
         "floats": floats_table(floats),
-        "published": published_table(read_published(), found),
+        "published": published_table(read_published(), found, process),
     }
 
 
@@ -104,9 +117,10 @@ def main(
         wanted = ["ind_tiny"] if quick else [name for name in designs.split(",") if name]
         rows, left_out = chosen_rows(wanted, eeg_recording)
         read_published()
+        process = the_process(write)
         found, floats, failures = compared(rows, eeg_recording, display)
         verdicts = judge({row.name: metrics for row, metrics in found.items()})
-        tables = tables_of(found, floats, verdicts)
+        tables = tables_of(found, floats, verdicts, process)
         if write:
             write_tables(DOCUMENT, {name: table.markdown() for name, table in tables.items()})
             display.line(f"written: {DOCUMENT.relative_to(REPOSITORY)}")

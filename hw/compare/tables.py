@@ -7,8 +7,10 @@ from designs.metric import Metric
 from hw.compare.bounds import Verdict
 from hw.compare.published import Decoder
 from hw.compare.rows import Row
+from hw.compare.scaling import Factor, to_reference
 from hw.flow.power import HEATING_DEGC_PER_MW
 from hw.report.table import Table, number
+from hw.targets.process import Process
 
 UNKNOWN = "unknown"
 SCALED_DIGITS = 2
@@ -133,31 +135,32 @@ def bounds_table(verdicts: Sequence[Verdict]) -> Table:
     return Table(("design", "metric", "at most", "is", ""), rows, numeric=frozenset({2, 3}))
 
 
-def published_table(decoders: Sequence[Decoder], found: Found) -> Table:
-    """Ours first, then the others: as published, and at 130 nm and 1.2 V by published scaling."""
+def published_table(decoders: Sequence[Decoder], found: Found, process: Process) -> Table:
+    """Ours, built for `process`, then the others: as published, and at 130 nm and 1.2 V by published scaling."""
     header = (
         *("decoder", "basis", "node, supply", "channels", "nJ per decision", "power, uW"),
         *("nJ at 130 nm, 1.2 V", "uW at 130 nm, 1.2 V", "heating, degC", "of what"),
     )
-    rows = [_ours(row, values_of(metrics)) for row, metrics in found.items() if not row.is_reference]
+    rows = [_ours(row, values_of(metrics), process) for row, metrics in found.items() if not row.is_reference]
     rows += [_theirs(decoder) for decoder in decoders]
     return Table(header, tuple(rows), numeric=frozenset({3, 4, 5, 6, 7, 8}))
 
 
-def _ours(row: Row, values: Mapping[str, float]) -> tuple[str, ...]:
+def _ours(row: Row, values: Mapping[str, float], process: Process) -> tuple[str, ...]:
     design = find_design(row.design)
     power = values.get("power__total_uw")
     energy = None if power is None else power / design.decisions_per_s * 1e3
+    factor = to_reference(process.node_nm, process.typical.voltage)
     heating = "" if power is None else f"{number(power / 1e3 * HEATING_DEGC_PER_MW, 2)}, good"
     return (
         f"**`{row.name}`**",
         "synthesis",
-        "130 nm, 1.20 V",
+        f"{process.node_nm} nm, {process.typical.voltage:.2f} V",
         str(design.tokenizer.channels),
         _shown(energy),
         _shown(power),
-        _shown(energy),
-        _shown(power),
+        _scaled(factor, energy),
+        _scaled(factor, power),
         heating,
         "decoder with tokenizer and memories, idling included",
     )
@@ -176,18 +179,19 @@ def _theirs(decoder: Decoder) -> tuple[str, ...]:
         UNKNOWN if decoder.channels is None else str(decoder.channels),
         _shown(decoder.energy_nj),
         _shown(decoder.power_uw),
-        _scaled(decoder, decoder.energy_nj),
-        _scaled(decoder, decoder.power_uw),
+        _scaled(decoder.factor, decoder.energy_nj),
+        _scaled(decoder.factor, decoder.power_uw),
         heating,
         decoder.covers,
     )
 
 
-def _scaled(decoder: Decoder, value: float | None) -> str:
-    factor = decoder.factor
+def _scaled(factor: Factor | None, value: float | None) -> str:
     if value is None:
         return UNKNOWN
     if factor is None:
         return "not scaled"
+    if factor.low == factor.high == 1:
+        return number(value)
     low, high = (number(float(f"{value * end:.{SCALED_DIGITS}g}")) for end in (factor.low, factor.high))
     return low if low == high else f"{low} to {high}"

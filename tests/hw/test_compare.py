@@ -1,6 +1,7 @@
 """The comparison: scaling by hand, published data checked, bounds judged, tables put between markers, rows chosen."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from hw.compare.rows import ROWS, Row, chosen_rows
 from hw.compare.scaling import ASSUMED_V, ENERGY, energy_factor, to_reference
 from hw.compare.tables import designs_table, floats_table, published_table, references_table
 from hw.flow.tool import REPOSITORY, WrongInput
+from hw.targets.process import Corner, Process
 
 
 def decoder(**more) -> Decoder:
@@ -113,6 +115,9 @@ def test_a_decoder_is_given_once(tmp_path):
 # ---- bounds, tables, document
 
 
+PROCESS = Process("none", 180, {"typ": Corner("typ", 1.8, 25, Path())}, (), None, None, None, (), "", (), note="it stands in")
+
+
 def metric(name: str, value: float) -> Metric:
     return Metric(name, value, "uW", "lower", "test")
 
@@ -123,6 +128,7 @@ def test_a_bound_is_met_up_to_its_limit():
     assert [verdict.word for verdict in verdicts] == ["met", "missed", "not measured", "not measured"]
 
 
+IHP = replace(PROCESS, name="ihp_sg13g2", node_nm=130, corners={"typ": Corner("typ", 1.2, 25, Path())})
 FOUND = {
     Row("ind_tiny"): [metric("power__total_uw", 5.0), metric("area__total_um2", 6e5), metric("registers", 1000)],
     Row("ind_tiny", ("--backend", "finn")): [metric("power__total_uw", 8.0), metric("area__total_um2", 9e5)],
@@ -143,7 +149,7 @@ def test_what_was_not_measured_is_unknown_and_not_zero():
 
 
 def test_others_stand_beside_ours_scaled_with_their_range():
-    table = published_table([decoder(node_nm=65, energy_nj=100, power_uw=50000), decoder(power_uw=10)], FOUND)
+    table = published_table([decoder(node_nm=65, energy_nj=100, power_uw=50000), decoder(power_uw=10)], FOUND, IHP)
     ours, first, second = table.rows
     assert ours[0] == "**`ind_tiny`**" and ours[4] == ours[6] == "800"  # 5 uW at 6.25 decisions per second
     assert first[2] == "65 nm, unknown" and first[6] == "250 to 390" and first[8] == "1.5, too warm"
@@ -189,13 +195,14 @@ def test_a_design_without_a_row_is_refused(monkeypatch):
         chosen_rows(["ind_tiny"], None)
 
 
-def invoke(monkeypatch, tmp_path, answers, *arguments: str):
+def invoke(monkeypatch, tmp_path, answers, *arguments: str, process: Process = IHP):
     """The command with builds that answer at once."""
     import typer
 
     document = tmp_path / "comparison.md"
     document.write_text((REPOSITORY / "docs/comparison.md").read_text())
     monkeypatch.setattr(command, "DOCUMENT", document)
+    monkeypatch.setattr(command, "find_process", lambda name: process)
     monkeypatch.setattr(command, "REPOSITORY", tmp_path)
     monkeypatch.setattr(command, "build", lambda row, recording: answers(row))
     monkeypatch.setattr(command, "measure_floats", lambda row, display: (metric("float_mac_pj", 80.0),))
@@ -223,6 +230,15 @@ def test_a_build_that_fails_is_1_and_one_used_wrongly_2(monkeypatch, tmp_path):
     assert done.exit_code == 2
     done, _ = invoke(monkeypatch, tmp_path, lambda row: (0, ()), "--designs", "nothing")
     assert done.exit_code == 2
+
+
+def test_the_document_is_not_written_for_a_process_that_stands_in(monkeypatch, tmp_path):
+    before = (REPOSITORY / "docs/comparison.md").read_text()
+    done, text = invoke(monkeypatch, tmp_path, lambda row: (0, ()), "--quick", "--write", process=PROCESS)
+    assert done.exit_code == 2 and text == before
+    assert "--write: it stands in; the document is of ihp_sg13g2: leave out --write, or install its PDK" in done.output
+    done, _ = invoke(monkeypatch, tmp_path, lambda row: (0, FOUND[Row("ind_tiny")]), "--quick", process=PROCESS)
+    assert done.exit_code == 0 and "180 nm, 1.80 V" in done.output
 
 
 def test_the_document_stays_without_write(monkeypatch, tmp_path):
