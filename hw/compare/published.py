@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from hw.compare.scaling import Factor, to_reference
-from hw.flow.power import HEATING_BUDGET_DEGC, HEATING_DEGC_PER_MW
+from hw.flow.power_metrics import HEATING_BUDGET_DEGC, HEATING_DEGC_PER_MW
 
 FILE = Path(__file__).with_name("published.toml")
 BASES = ("silicon", "layout", "synthesis", "software", "estimate", "unknown")

@@ -8,7 +8,7 @@ from hw.compare.bounds import Verdict
 from hw.compare.published import Decoder
 from hw.compare.rows import Row
 from hw.compare.scaling import Factor, to_reference
-from hw.flow.power import HEATING_DEGC_PER_MW
+from hw.flow.power_metrics import HEATING_DEGC_PER_MW
 from hw.report.table import Table, number
 from hw.targets.process import Process
 

@@ -13,11 +13,10 @@ from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.libraries import liberty_inputs, process_for
 from hw.flow.operands import product_operands, stretches_to_trace, tap_operands
-from hw.flow.power import FIGURES
 from hw.flow.step import Result, Step
 from hw.flow.timing import OPENSTA
 from hw.flow.tools import YOSYS
-from hw.flow.unit_energy import Feed, UnitEnergy, measure_units
+from hw.flow.unit_energy import FIGURES, Feed, UnitEnergy, measure_units
 from hw.plan.necessary_work import NecessaryWork, Operands, necessary_work
 from hw.power.floor import Floor as Parts
 from hw.power.floor import floor
@@ -82,7 +81,7 @@ def unit_feeds(design: Design, parameters: IntegerParameters, found: DecodingSet
 
 
 def parts_of(work: NecessaryWork, units: dict[str, UnitEnergy], figure: str, read_pj_per_bit: float) -> Parts:
-    """The floor of one figure of hw.flow.power.FIGURES."""
+    """The floor of one figure of FIGURES."""
     return floor(
         products=work.products,
         product_pj={operands: units[unit_name(operands)].pj[figure] for operands in work.products},

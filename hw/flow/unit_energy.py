@@ -9,7 +9,6 @@ from amaranth.lib import wiring
 
 from hw.flow.block_names import block_of
 from hw.flow.libraries import library_files, net_wires_pf, read_cells
-from hw.flow.power import FIGURES
 from hw.flow.step import CheckFailed, say
 from hw.flow.synthesize import synthesize
 from hw.flow.timing import CLOCK, analyse_timing
@@ -24,6 +23,8 @@ from hw.reference.unit_bench import READY, UnitBench
 from hw.rtl.emit import emit_component
 from hw.targets.process import HEADLINE_CORNER, Process
 
+FIGURES = ("low", "mid", "high")
+"""Without glitches and wires, with glitches, with both; none with a clock tree: such units have hardly a clock."""
 TOP = "units"
 DELAYED_CYCLES = 1500
 TIMING_KHZ = 1000
@@ -32,7 +33,7 @@ TIMING_KHZ = 1000
 
 @dataclass(frozen=True)
 class UnitEnergy:
-    """pj: figure of hw.flow.power.FIGURES -> dynamic energy of one operation, its inputs' nets included; leakage at the typical
+    """pj: figure of FIGURES -> dynamic energy of one operation, its inputs' nets included; leakage at the typical
     corner, states as they came; area."""
 
     pj: Mapping[str, float]
