@@ -7,12 +7,14 @@ from designs.eeg_mixed_int4 import EEG_MIXED_INT4
 from designs.ind_int4 import IND_INT4
 from designs.ind_int8 import IND_INT8
 from designs.ind_int8_64ch import IND_INT8_64CH
+from designs.ind_stream_int4 import IND_STREAM_INT4
 from designs.ind_tiny import IND_TINY
 from designs.schema import Design, DesignError
 from designs.spikes_int4 import SPIKES_INT4
 
 CATALOGUE: dict[str, Design] = {
-    design.name: design for design in (IND_TINY, IND_INT8, IND_INT8_64CH, IND_INT4, EEG_INT4, EEG_MIXED_INT4, SPIKES_INT4)
+    design.name: design
+    for design in (IND_TINY, IND_INT8, IND_INT8_64CH, IND_INT4, IND_STREAM_INT4, EEG_INT4, EEG_MIXED_INT4, SPIKES_INT4)
 }
 
 

@@ -10,6 +10,7 @@ ATTENTION_NORMALISERS = ("none", "shift", "divide")
 SIGNALS = ("voltage", "counts", "features")
 TASKS = ("classification", "regression")
 POOLS = ("mean", "none")
+ATTENTIONS = ("window", "stream")
 BACKENDS = ("engine", "amaranth", "finn")
 DECIMATOR_REACH = 13
 """Samples of history that two neighbouring outputs of the 11-tap half-band decimator look at."""
@@ -20,6 +21,8 @@ LOWEST_CENTRE, HIGHEST_CENTRE = 0.1, 0.3
 and as much of what lies beyond half the rate folds back onto the wavelet."""
 VIRTUAL_PER_CHANNEL = 2
 """Mixes of the same channels add nothing beyond this, but cost wavelets."""
+LEAK_SHIFT = 2
+"""A streaming decoder's means forget a quarter, 2 ** -LEAK_SHIFT, with every token, and take a quarter of what is new."""
 STILL_AT_MOST = (1 << 16) - 1
 """Samples without a change that preprocessing can count."""
 
@@ -280,6 +283,8 @@ class ModelSpec:
     """The implantable neural decoder: linear embedding, `layers` of ReLU linear attention and feed-forward, mean, readout.
 
     A classifier decides for the largest of its `outputs`; a regressor's `outputs` are values, standardised in training.
+    With attention="stream" no window is kept: states forget (LEAK_SHIFT), and a decision costs one token's work. `tokens` is
+    then how many must have come since reset before the first decision, and how many training unrolls.
     """
 
     tokens: int
@@ -291,8 +296,14 @@ class ModelSpec:
     task: str = "classification"
     pool: str = "mean"
     """mean: the readout sees the mean of the window's tokens; none: all of them, row-major, `tokens * embed_dim` values."""
+    attention: str = "window"
+    """window: every token sees the whole window, whose mean is read out. stream: a token sees itself and, leakily, all before it
+    since reset; the mean is leaky too, and tokens have no position."""
 
     def __post_init__(self) -> None:
+        _require(
+            self.attention in ATTENTIONS, f"ModelSpec: attention={self.attention!r} is unknown; use one of {', '.join(ATTENTIONS)}"
+        )
         _require(self.pool in POOLS, f"ModelSpec: pool={self.pool!r} is unknown; use one of {', '.join(POOLS)}")
         _require(self.task in TASKS, f"ModelSpec: task={self.task!r} is unknown; use one of {', '.join(TASKS)}")
         _positive(self, "tokens", "embed_dim", "layers", "hidden_dim", "outputs")
@@ -305,6 +316,20 @@ class ModelSpec:
             self.normaliser in ATTENTION_NORMALISERS,
             f"ModelSpec: normaliser={self.normaliser!r} is unknown; use one of {', '.join(ATTENTION_NORMALISERS)}",
         )
+        if self.streaming:
+            _require(
+                self.pool == "mean",
+                f"ModelSpec: attention='stream' keeps no window that pool={self.pool!r} could read out; use pool='mean'",
+            )
+            _require(
+                self.normaliser == "none",
+                f"ModelSpec: attention='stream' has no sum of keys for normaliser={self.normaliser!r}; use normaliser='none'",
+            )
+
+    @property
+    def streaming(self) -> bool:
+        """Whether states run on from token to token and no window is kept."""
+        return self.attention == "stream"
 
     @property
     def regression(self) -> bool:
@@ -317,8 +342,9 @@ class ModelSpec:
 
     @property
     def mean_shift(self) -> int:
-        """Sums over tokens are scaled by 2 ** -mean_shift, the power of two next above `tokens`: no divider in hardware."""
-        return (self.tokens - 1).bit_length()
+        """Sums over tokens are scaled by 2 ** -mean_shift, the power of two next above `tokens`: no divider in hardware. A leaky
+        mean takes 2 ** -LEAK_SHIFT of what is new."""
+        return LEAK_SHIFT if self.streaming else (self.tokens - 1).bit_length()
 
 
 @dataclass(frozen=True)
@@ -379,8 +405,12 @@ class Design:
             f"{self.name}: clock_khz={self.hardware.clock_khz} gives {cycles_available} cycles per decision, fewer than "
             f"hardware.stage_cycles={self.hardware.stage_cycles}; raise the clock",
         )
+        _require(
+            not self.model.streaming or self.hardware.backend == "engine",
+            f"{self.name}: attention='stream' has no pipeline, but hardware.backend={self.hardware.backend!r}; use backend='engine'",
+        )
 
     @property
     def decisions_per_s(self) -> float:
-        """One decision per token, over the last `model.tokens` tokens."""
+        """One decision per token, over the last `model.tokens` tokens, or over all since reset where they stream."""
         return 1000 / self.tokenizer.token_ms

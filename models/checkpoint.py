@@ -24,14 +24,17 @@ class CheckpointError(ValueError):
 def model_hash(design: Design) -> str:
     """12 hex digits over the fields that give the weights their shape and meaning, so not bit widths or hardware.
 
-    A design with evenly spaced wavelets hashes as it did before there were others.
+    A design with evenly spaced wavelets, or with a window, hashes as it did before there was anything else.
     """
     tokenizer = asdict(design.tokenizer)
     if not design.tokenizer.centres:
         del tokenizer["centres"]
     for name in ("kernel_bits", "fraction_bits", "token"):
         del tokenizer[name]
-    relevant = json.dumps([tokenizer, asdict(design.model)], sort_keys=True)
+    model = asdict(design.model)
+    if not design.model.streaming:
+        del model["attention"]
+    relevant = json.dumps([tokenizer, model], sort_keys=True)
     return hashlib.sha256(relevant.encode()).hexdigest()[:12]
 
 

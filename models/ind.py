@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from designs.schema import Design, ModelSpec
-from models.linear_attention import LinearAttention
+from models.linear_attention import LinearAttention, leaks
 
 
 class Block(nn.Module):
@@ -33,6 +33,7 @@ class Ind(nn.Module):
     """
 
     spatial: Tensor | None
+    position: Tensor | None
     target_centre: Tensor
     target_scale: Tensor
 
@@ -40,10 +41,12 @@ class Ind(nn.Module):
         super().__init__()
         spec = design.model
         self.embed = nn.Linear(design.tokenizer.features, spec.embed_dim)
-        self.position = nn.Parameter(torch.zeros(spec.tokens, spec.embed_dim))
+        self.register_parameter("position", None)
+        if not spec.streaming:
+            self.position = nn.Parameter(torch.zeros(spec.tokens, spec.embed_dim))
         self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.layers))
         self.readout = nn.Linear(spec.pooled_dim, spec.outputs)
-        self.pool, self.regression = spec.pool, spec.regression
+        self.pool, self.regression, self.streaming = spec.pool, spec.regression, spec.streaming
         mixed = (design.tokenizer.bank_channels, design.tokenizer.channels)
         self.register_buffer("spatial", torch.zeros(mixed) if design.tokenizer.spatial else None)
         if spec.regression:
@@ -52,10 +55,14 @@ class Ind(nn.Module):
         self.mean_scale = 2.0**-spec.mean_shift
 
     def embedding(self, tokens: Tensor) -> Tensor:
-        """tokens [batch, tokens, features] standardised -> [batch, pooled_dim]."""
-        stream = self.embed(tokens) + self.position
+        """tokens [batch, tokens, features] standardised -> [batch, pooled_dim]; states that run on begin at 0."""
+        stream = self.embed(tokens)
+        if self.position is not None:
+            stream = stream + self.position
         for block in self.blocks:
             stream = block(stream)
+        if self.streaming:
+            return leaks(tokens.shape[1])[-1].to(stream) @ stream
         return stream.flatten(1) if self.pool == "none" else stream.sum(dim=1) * self.mean_scale
 
     def forward(self, tokens: Tensor) -> Tensor:

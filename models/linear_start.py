@@ -15,6 +15,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
 from models.ind import Block, Ind
+from models.linear_attention import leaks
 from models.window_tensors import WindowTensors
 
 PENALTIES = (1e2, 3e2, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5)
@@ -36,7 +37,8 @@ def start_linear(model: Ind, train: WindowTensors) -> None:
                 layer.weight.zero_()
                 layer.bias.zero_()
         model.embed.bias.zero_()
-        model.position.zero_()
+        if model.position is not None:
+            model.position.zero_()
         _factorise(model, weight, bias, train)
 
 
@@ -103,8 +105,9 @@ def _factorise(model: Ind, weight: Tensor, bias: Tensor, train: WindowTensors) -
     read = (left[:, :rank] * size[:rank]).float().view(outputs, lags, rank)
     model.readout.weight.zero_()
     if lags == 1:
-        tokens = model.position.shape[0]
-        model.readout.weight[:, :rank] = read[:, 0] / (tokens * model.mean_scale)
+        tokens = train.rows.shape[1]
+        counted = float(leaks(tokens)[-1].sum()) if model.streaming else tokens * model.mean_scale
+        model.readout.weight[:, :rank] = read[:, 0] / counted
     else:
         model.readout.weight.view(outputs, lags, -1)[:, :, :rank] = read
     model.readout.bias.copy_(bias)

@@ -5,11 +5,11 @@ import math
 import torch
 from torch import Tensor
 
-from designs.layer_table import LinearLayer, linear_layers
-from designs.number_format import IntFormat
+from designs.layer_table import LinearLayer, leak_limits, linear_layers
+from designs.number_format import IntFormat, product_sum
 from designs.schema import Design
 from models.ind import Ind
-from models.linear_attention import divisor
+from models.linear_attention import divisor, leaks
 from quant.quant_ind import QuantInd
 from quant.quantizers import range_log2, scale_log2, set_scale_log2
 
@@ -74,20 +74,30 @@ def float_boundaries(model: QuantInd, tokens: Tensor) -> dict[str, Tensor]:
         return torch.nn.functional.linear(inputs, module.weight, module.bias)
 
     found = {"embed": linear("embed", tokens)}
-    current = found["window"] = found["embed"] + model.position
+    current = found["embed"]
+    if model.position is not None:
+        current = found["window"] = found["embed"] + model.position
+    leaky = leaks(tokens.shape[1]) if model.design.model.streaming else None
     for i in range(model.design.model.layers):
         block = f"block{i}_"
         query = found[block + "query"] = linear(block + "query", current).relu()
         key = found[block + "key"] = linear(block + "key", current).relu()
         value = found[block + "value"] = linear(block + "value", current)
-        state = found[block + "state"] = key.transpose(1, 2) @ value * model.mean_scale
-        attention = found[block + "attention"] = query @ state / divisor(query, key, model.design.model)
+        if leaky is None:
+            state = found[block + "state"] = key.transpose(1, 2) @ value * model.mean_scale
+            attention = query @ state / divisor(query, key, model.design.model)
+        else:
+            found[block + "state"] = torch.einsum("ts,bsk,bsv->btkv", leaky, key, value)
+            attention = query @ key.transpose(1, 2) * leaky @ value
+        found[block + "attention"] = attention
         found[block + "project"] = linear(block + "project", attention)
         attended = found[block + "attended"] = current + found[block + "project"]
         hidden = found[block + "expand"] = linear(block + "expand", attended).relu()
         found[block + "contract"] = linear(block + "contract", hidden)
         current = found[block + "out"] = attended + found[block + "contract"]
-    if model.design.model.pool == "mean":
+    if leaky is not None:
+        found["pool"] = leaky @ current
+    elif model.design.model.pool == "mean":
         found["pool"] = current.sum(dim=1) * model.mean_scale
     return found
 
@@ -112,22 +122,40 @@ def shifts(model: QuantInd) -> dict[str, int]:
         found[layer.name] = exponent(layer.name) - exponent(linear_input(layer)) - weight
     for i in range(model.design.model.layers):
         block = f"block{i}_"
-        found[block + "state"] = exponent(block + "state") - exponent(block + "key") - exponent(block + "value") + halved
+        if not model.design.model.streaming:
+            found[block + "state"] = exponent(block + "state") - exponent(block + "key") - exponent(block + "value") + halved
         if model.design.model.normaliser == "none":
             found[block + "attention"] = exponent(block + "attention") - exponent(block + "query") - exponent(block + "state")
         else:
             found[block + "attention"] = (
                 exponent(block + "state") - exponent(block + "key") - exponent(block + "attention") + halved
             )
-    if model.design.model.pool == "mean":
+    if model.design.model.pool == "mean" and not model.design.model.streaming:
         found["pool"] = exponent("pool") - exponent("window") + halved
     return found
 
 
+def leak_octaves(model: QuantInd) -> dict[str, tuple[int, int, int]]:
+    """By leaky mean: (how many octaves its scale is coarser than that of what it takes, the least, the most that may be)."""
+    design, exponent, found = model.design, model.exponent, {}
+    if not design.model.streaming:
+        return {}
+    activation = design.quant.activation
+    for i in range(design.model.layers):
+        block = f"block{i}_"
+        kept, added = leak_limits(design, product_sum(activation.unsigned(), activation, 1))
+        coarser = exponent(block + "state") - exponent(block + "key") - exponent(block + "value")
+        found[block + "state"] = (coarser, -added, kept)
+    kept, added = leak_limits(design, design.quant.stream)
+    return found | {"pool": (exponent("pool") - exponent("embed"), -added, kept)}
+
+
 def keep_shifts_in_range(model: QuantInd) -> None:
     """Where a shift would be negative, widen the boundary's range, or narrow the weight's where the boundary is shared. The
-    numerators of a normalised attention are too fine there: the state's range is widened."""
+    numerators of a normalised attention are too fine there: the state's range is widened. A leaky mean's scale is brought into
+    its limits."""
     normalised = model.design.model.normaliser != "none"
+    _keep_leaks_in_range(model)
     while missing := next(((name, -shift) for name, shift in shifts(model).items() if shift < 0), None):
         name, octaves = missing
         coarser = f"{name.removesuffix('attention')}state" if normalised and name.endswith("_attention") else name
@@ -137,3 +165,10 @@ def keep_shifts_in_range(model: QuantInd) -> None:
                 range_log2(model.layer(name)).sub_(octaves)
             else:
                 range_log2(module).add_(octaves)
+        _keep_leaks_in_range(model)
+
+
+def _keep_leaks_in_range(model: QuantInd) -> None:
+    for name, (coarser, least, most) in leak_octaves(model).items():
+        with torch.no_grad():
+            range_log2(model.quantizer(name)[0]).add_(min(max(coarser, least), most) - coarser)

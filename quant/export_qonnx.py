@@ -1,4 +1,8 @@
-"""QuantInd -> QONNX: one graph for one window, every tensor that carries a boundary named as in designs.layer_table."""
+"""QuantInd -> QONNX: one graph for one window, every tensor that carries a boundary named as in designs.layer_table.
+
+Where states run on, the graph is one step instead: a token and the states before it in, readout and the states after it out, all
+of them integers.
+"""
 
 import json
 import logging
@@ -11,14 +15,31 @@ import onnx
 import torch
 from brevitas.export import export_qonnx as trace_qonnx
 from onnx import ModelProto, NodeProto, numpy_helper
+from torch import nn
 
-from designs.layer_table import linear_layers
+from designs.layer_table import after, before, linear_layers, state_names, tokens_at_once
 from designs.schema import Design
 from quant.golden.parameters import PreprocessParameters
 from quant.golden.read_qonnx import spec_hash
 from quant.quant_ind import QuantInd
 
 INPUT, OUTPUT = "tokens", "readout"
+
+
+class StreamStep(nn.Module):
+    """One token through a decoder whose states run on: integers in and out, but for the readout."""
+
+    def __init__(self, model: QuantInd):
+        super().__init__()
+        self.model, self.names = model, state_names(model.design)
+
+    def forward(self, tokens: torch.Tensor, *before: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """tokens [1, 1, features], before in the order of `state_names` -> (readout [1, 1, outputs], states after the token)."""
+        units = [2.0 ** self.model.exponent(name) for name in self.names]
+        found, readout = self.model.boundaries(
+            tokens, {name: held * unit for name, held, unit in zip(self.names, before, units, strict=True)}
+        )
+        return readout, *(found[name].value * (1 / unit) for name, unit in zip(self.names, units, strict=True))
 
 
 @dataclass(frozen=True)
@@ -61,8 +82,7 @@ def export_qonnx(model: QuantInd, front: np.ndarray | FrontEnd, path: Path) -> N
     design = model.design
     front = front if isinstance(front, FrontEnd) else FrontEnd(front)
     partial = path.with_suffix(".partial.onnx")
-    example = torch.zeros(1, design.model.tokens, design.tokenizer.features)
-    _trace(model.eval(), example, partial)
+    _trace(model.eval(), design, partial)
     graph = onnx.load(partial)
     _name_boundaries(graph, design)
     if design.model.pool == "none":
@@ -82,18 +102,26 @@ def export_qonnx(model: QuantInd, front: np.ndarray | FrontEnd, path: Path) -> N
     partial.replace(path)
 
 
-def _trace(model: QuantInd, example: torch.Tensor, path: Path) -> None:
+def _trace(model: QuantInd, design: Design, path: Path) -> None:
+    module: nn.Module = model
+    example = (torch.zeros(1, tokens_at_once(design), design.tokenizer.features),)
+    names = state_names(design)
+    if names:
+        module, states = StreamStep(model).eval(), model.at_reset(1)
+        example += tuple(states[name] for name in names)
+    given, made = [INPUT, *map(before, names)], [OUTPUT, *map(after, names)]
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trace_qonnx(model, args=example, export_path=str(path), dynamo=False, input_names=[INPUT], output_names=[OUTPUT])
+        trace_qonnx(module, args=example, export_path=str(path), dynamo=False, input_names=given, output_names=made)
 
 
 def boundary_order(design: Design) -> list[str]:
     """Names of the activation quantizers in the order in which the graph holds them."""
     block = ("query", "key", "value", "state", "attention", "project", "attended", "expand", "contract", "out")
     blocks = [f"block{i}_{part}" for i in range(design.model.layers) for part in block]
-    return ["embed", "position", "window", *blocks, *(["pool"] if design.model.pool == "mean" else [])]
+    start = ["embed"] if design.model.streaming else ["embed", "position", "window"]
+    return [*start, *blocks, *(["pool"] if design.model.pool == "mean" else [])]
 
 
 def _name_boundaries(graph: ModelProto, design: Design) -> None:
@@ -112,7 +140,7 @@ def _name_boundaries(graph: ModelProto, design: Design) -> None:
 
 def _name_parameters(graph: ModelProto, design: Design) -> None:
     for layer in linear_layers(design):
-        module = _module_path(layer.name)
+        module = ("model." if design.model.streaming else "") + _module_path(layer.name)
         for part in ("weight", "bias"):
             node = _consumer(graph, f"{module}.{part}")
             node.name = f"{layer.name}_{part}_quant"
@@ -156,7 +184,9 @@ def _snap_parameters(graph: ModelProto) -> None:
 
 
 def _annotate_input(graph: ModelProto, design: Design) -> None:
-    """Tell QONNX and FINN that the input holds integers of the token format."""
-    note = graph.graph.quantization_annotation.add()
-    note.tensor_name = INPUT
-    note.quant_parameter_tensor_names.add(key="finn_datatype", value=design.tokenizer.token.name)
+    """Tell QONNX and FINN that the inputs hold integers: of the token format, and states of theirs."""
+    for name in (INPUT, *map(before, state_names(design))):
+        format = design.tokenizer.token if name == INPUT else design.quant.stream
+        note = graph.graph.quantization_annotation.add()
+        note.tensor_name = name
+        note.quant_parameter_tensor_names.add(key="finn_datatype", value=format.name)

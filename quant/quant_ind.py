@@ -8,15 +8,19 @@ from torch import Tensor, nn
 from designs.layer_table import linear_layer
 from designs.number_format import IntFormat
 from designs.schema import Design
+from quant.quant_leak import leaky_mean, leaky_means
 from quant.quant_normaliser import QuantNormaliser
 from quant.quantizers import flattened, integers_as_input, quant_activation, quant_linear, scale_log2, to_integers
 
 Boundaries = dict[str, IntQuantTensor]
+States = dict[str, Tensor]
+"""Values of what runs on from token to token, before the first: block<i>_state [batch, embed_dim, embed_dim], pool [batch, 1,
+embed_dim]; empty where a window is kept."""
 SHIFT_MAX = 31
 
 
 class QuantAttention(nn.Module):
-    """Single-head linear attention; twin of quant.golden.linear_attention."""
+    """Single-head linear attention, over a window or with a state that runs on; twin of quant.golden.linear_attention."""
 
     def __init__(self, design: Design, block: str):
         super().__init__()
@@ -28,17 +32,31 @@ class QuantAttention(nn.Module):
         self.value_out = quant_activation(design.quant.activation)
         self.state_out, self.attention_out = (quant_activation(design.quant.stream) for _ in range(2))
         self.unsigned, self.stream = unsigned, design.quant.stream
+        self.streaming = design.model.streaming
         self.normaliser = None if design.model.normaliser == "none" else QuantNormaliser(design)
 
-    def forward(self, tokens: IntQuantTensor, found: Boundaries) -> Tensor:
+    def forward(self, tokens: IntQuantTensor, found: Boundaries, before: States) -> Tensor:
         """tokens [batch, tokens, embed_dim] -> accumulator of `project`, same shape; boundaries are added to `found`."""
         query = found[f"{self.block}_query"] = self.query_out(self.query(tokens))
         key = found[f"{self.block}_key"] = self.key_out(self.key(tokens))
         value = found[f"{self.block}_value"] = self.value_out(self.value(tokens))
-        state = self.state_out(key.value.transpose(1, 2) @ value.value * self.scale)
-        attention = self.attention_out(self._attended(query.value, key.value, state.value))
+        if self.streaming:
+            state, attended = self._running_on(query.value, key.value, value.value, before[f"{self.block}_state"])
+        else:
+            state = self.state_out(key.value.transpose(1, 2) @ value.value * self.scale)
+            attended = self._attended(query.value, key.value, state.value)
+        attention = self.attention_out(attended)
         found[f"{self.block}_state"], found[f"{self.block}_attention"] = state, attention
         return self.project(attention)
+
+    def _running_on(self, query: Tensor, key: Tensor, value: Tensor, old: Tensor) -> tuple[IntQuantTensor, Tensor]:
+        """The state after every token, and what each token's query finds in it; of a single token, which is what is exported,
+        [batch, embed_dim, embed_dim]."""
+        if query.shape[1] == 1:
+            state = leaky_mean(self.state_out, old, key.transpose(1, 2) @ value)
+            return state, query @ state.value
+        state = leaky_means(self.state_out, old, key.unsqueeze(3) * value.unsqueeze(2))
+        return state, (query.unsqueeze(2) @ state.value).squeeze(2)
 
     def _attended(self, query: Tensor, key: Tensor, state: Tensor) -> Tensor:
         if self.normaliser is None:
@@ -58,9 +76,9 @@ class QuantBlock(nn.Module):
         self.expand_out = quant_activation(design.quant.activation.unsigned())
         self.contract = quant_linear(linear_layer(design, f"{self.name}_contract"))
 
-    def forward(self, tokens: IntQuantTensor, stream: nn.Module, found: Boundaries) -> IntQuantTensor:
+    def forward(self, tokens: IntQuantTensor, stream: nn.Module, found: Boundaries, before: States) -> IntQuantTensor:
         """tokens [batch, tokens, embed_dim] -> same shape; `stream` is the residual stream's quantizer."""
-        update = found[f"{self.name}_project"] = stream(self.attention(tokens, found))
+        update = found[f"{self.name}_project"] = stream(self.attention(tokens, found, before))
         attended = found[f"{self.name}_attended"] = stream(tokens.value + update.value)
         hidden = found[f"{self.name}_expand"] = self.expand_out(self.expand(attended))
         update = found[f"{self.name}_contract"] = stream(self.contract(hidden))
@@ -71,36 +89,62 @@ class QuantBlock(nn.Module):
 class QuantInd(nn.Module):
     """IND on integer tokens: standardisation lives in `embed`, every boundary is an integer times a power of two."""
 
+    position: Tensor | None
+
     def __init__(self, design: Design):
         super().__init__()
         self.design = design
         self.stream = quant_activation(design.quant.stream)
         self.embed = quant_linear(linear_layer(design, "embed"))
-        self.position = nn.Parameter(torch.zeros(design.model.tokens, design.model.embed_dim))
+        self.register_parameter("position", None)
+        if not design.model.streaming:
+            self.position = nn.Parameter(torch.zeros(design.model.tokens, design.model.embed_dim))
         self.blocks = nn.ModuleList(QuantBlock(design, i) for i in range(design.model.layers))
         self.pool_out = quant_activation(design.quant.stream)
         self.readout = quant_linear(linear_layer(design, "readout"))
         self.mean_scale = 2.0**-design.model.mean_shift
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """tokens [batch, tokens, features], integers in the token format -> logits [batch, outputs]."""
-        return self.boundaries(tokens)[1]
+        """tokens [batch, tokens, features], integers in the token format -> logits [batch, outputs], after the last token."""
+        logits = self.boundaries(tokens)[1]
+        return logits[:, -1] if self.design.model.streaming else logits
 
-    def boundaries(self, tokens: Tensor) -> tuple[Boundaries, Tensor]:
-        """As `forward`, and every boundary of designs.layer_table.streams before the readout, with the KV states."""
+    def boundaries(self, tokens: Tensor, before: States | None = None) -> tuple[Boundaries, Tensor]:
+        """As `forward`, and every boundary of designs.layer_table.streams before the readout, with the KV states.
+
+        Where states run on, they begin as `before`, or at 0, and everything is there for every token, logits too.
+        """
         found: Boundaries = {}
-        found["embed"] = self.stream(self.embed(integers_as_input(tokens, self.design.tokenizer.token)))
-        current = found["window"] = self.stream(found["embed"].value + self.stream(self.position).value)
+        found["embed"] = current = self.stream(self.embed(integers_as_input(tokens, self.design.tokenizer.token)))
+        before = self.at_reset(len(tokens)) if before is None else before
+        if self.position is not None:
+            current = found["window"] = self.stream(found["embed"].value + self.stream(self.position).value)
         for block in self.blocks:
-            current = block(current, self.stream, found)
+            current = block(current, self.stream, found, before)
+        if self.design.model.streaming:
+            found["pool"] = self._leaky_pool(current.value, before["pool"])
+            return found, self.readout(found["pool"])
         if self.design.model.pool == "none":
             return found, self.readout(flattened(current))
         pool = found["pool"] = self.pool_out(current.value.sum(dim=1) * self.mean_scale)
         return found, self.readout(pool)
 
-    def integer_boundaries(self, tokens: Tensor) -> dict[str, Tensor]:
+    def _leaky_pool(self, current: Tensor, old: Tensor) -> IntQuantTensor:
+        if current.shape[1] == 1:
+            return leaky_mean(self.pool_out, old, current)
+        return leaky_means(self.pool_out, old.squeeze(1), current)
+
+    def at_reset(self, batch: int) -> States:
+        """What runs on, all 0."""
+        model = self.design.model
+        if not model.streaming:
+            return {}
+        states = {f"block{i}_state": torch.zeros(batch, model.embed_dim, model.embed_dim) for i in range(model.layers)}
+        return states | {"pool": torch.zeros(batch, 1, model.embed_dim)}
+
+    def integer_boundaries(self, tokens: Tensor, before: States | None = None) -> dict[str, Tensor]:
         """tokens [batch, tokens, features] -> int64 [batch, ...] of every boundary, `readout` and `decision` included."""
-        found, logits = self.boundaries(tokens)
+        found, logits = self.boundaries(tokens, before)
         integers = {"tokens": tokens.to(torch.int64)} | {name: to_integers(value) for name, value in found.items()}
         scale = list(found.values())[-1].scale.double() * self.readout.quant_weight().scale.double()
         integers["readout"] = (logits.double() / scale).to(torch.int64)

@@ -30,6 +30,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 from qonnx.transformation.remove import RemoveIdentityOps
 
 from designs.number_format import enclosing
+from hw.finn_flow.leak import MoveCommonScalePastAdd, annotate_whole_factors, is_computed, without_states_after
 
 THRESHOLD_BITS_AT_MOST = 8
 
@@ -90,13 +91,14 @@ def convert(qonnx: Path, saved: Path) -> ModelWrapper:
     FINN must have been prepared (hw.finn_flow.settings). The thresholding node of each boundary carries the boundary's name
     as its doc string, whatever the transformations call it.
     """
-    model = ModelWrapper(str(qonnx))
+    model = without_states_after(ModelWrapper(str(qonnx)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for step in (InferShapes(), GiveUniqueParameterTensors(), FoldConstants(), InferShapes(), GiveUniqueNodeNames()):
             model = model.transform(step)
+        boundaries = {node.output[0] for node in model.get_nodes_by_op_type("Quant")}
         model = model.transform(ConvertQONNXtoFINN(default_filter_function_generator(THRESHOLD_BITS_AT_MOST)))
-        _name_thresholds(model)
+        _name_thresholds(model, boundaries)
         model = model.transform(AbsorbScalarBiasIntoMultiThreshold())
         model = model.transform(ConvertDivToMul())
         model = _streamline(model).transform(InferShapes()).transform(InferDataTypes())
@@ -122,20 +124,22 @@ def _streamline(model: ModelWrapper) -> ModelWrapper:
             MoveScalarMulPastConstantAdd(),
             MoveScalarMulPastReduceSum(),
             MoveMulPastJoinAdd(),
+            MoveCommonScalePastAdd(),
             CollapseRepeatedMul(),
             AbsorbAddIntoMultiThreshold(),
             AbsorbMulIntoMultiThreshold(),
         ):
             model = model.transform(step)
+        annotate_whole_factors(model)
         model = model.transform(InferDataTypes())
     return model
 
 
-def _name_thresholds(model: ModelWrapper) -> None:
-    """Give every thresholding node the name of the tensor that its scale and offset end in."""
+def _name_thresholds(model: ModelWrapper, boundaries: set[str]) -> None:
+    """Give every thresholding node the name of the tensor, one of `boundaries`, that its scale and offset end in."""
     for node in model.get_nodes_by_op_type("MultiThreshold"):
         last = node
-        while len(successors := model.find_direct_successors(last) or []) == 1 and _constant_step(model, successors[0]):
+        while last.output[0] not in boundaries and len(successors := model.find_direct_successors(last) or []) == 1 and _constant_step(model, successors[0]):
             last = successors[0]
         node.doc_string = last.output[0]
 
@@ -154,11 +158,17 @@ def _annotate_sums(model: ModelWrapper) -> None:
             model.set_tensor_datatype(node.output[0], DataType[found.name])
 
 
+def given(model: ModelWrapper) -> list[str]:
+    """Names of the inputs of a converted graph: tokens, and where states run on those before the token."""
+    return [value.name for value in model.graph.input if is_computed(model, value.name)]
+
+
 def set_batch(model: ModelWrapper, batch: int) -> ModelWrapper:
-    """A copy of a converted graph that takes `batch` windows at once: the leading dimension of every computed tensor."""
+    """A copy of a converted graph that takes `batch` windows at once, or `batch` steps of sequences: the leading dimension of every
+    computed tensor."""
     model = ModelWrapper(model.model, make_deepcopy=True)
     computed = [output for node in model.graph.node for output in node.output]
-    for tensor in (model.graph.input[0].name, *computed):
+    for tensor in (*given(model), *computed):
         model.set_tensor_shape(tensor, [batch, *model.get_tensor_shape(tensor)[1:]])
     return model
 

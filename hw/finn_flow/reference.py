@@ -34,13 +34,15 @@ class TraceError(ValueError):
 
 def read_trace(path: Path, design: Design) -> Trace:
     """Brevitas' integers by boundary, [windows, ...]. Raises TraceError for anything else."""
-    window = (design.model.tokens, design.tokenizer.features)
+    window: tuple[int, ...] = (design.model.tokens, design.tokenizer.features)
     try:
         with np.load(path, allow_pickle=False) as found:
             trace = {name: found[name] for name in found.files if not name.startswith("test_")}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise TraceError(f"{path}: not a readable trace ({str(error)[:80]}); run python -m quant.train_qat again") from error
     tokens = trace.get("tokens")
+    if design.model.streaming and tokens is not None and tokens.ndim == 3 and tokens.shape[1] >= design.model.tokens:
+        window = (tokens.shape[1], design.tokenizer.features)  # sequences of any length
     if tokens is None or tokens.ndim != 3 or tokens.shape[1:] != window or not len(tokens):
         shape = None if tokens is None else tokens.shape
         raise TraceError(
@@ -74,7 +76,7 @@ def finn_trace(qonnx: Path, tokens: np.ndarray, folder: Path, console: Console) 
 
 def decided(finn: Trace) -> Trace:
     """The same with the argmax that numpy takes of FINN's readout."""
-    return finn | {DECISION: np.argmax(finn[READOUT], axis=1, keepdims=True)}
+    return finn | {DECISION: np.argmax(finn[READOUT], axis=-1, keepdims=True)}
 
 
 def check(design: Design, parameters: IntegerParameters, brevitas: Trace, finn: Trace) -> list[Row]:

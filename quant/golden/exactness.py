@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from designs.layer_table import attention_sum, attention_weight, key_value_sum, linear_layers
+from designs.layer_table import attention_sum, attention_weight, key_value_sum, linear_layers, token_sum
 from designs.number_format import IntFormat
 from designs.schema import Design
 from quant.golden.linear_attention import key_value_state
@@ -53,6 +53,8 @@ class Row:
 def trace_with_states(tokens: np.ndarray, parameters: IntegerParameters) -> Trace:
     """tokens int [windows, tokens, features] -> the golden model's boundaries, the KV states block0_state ... beside them."""
     trace = trace_tokens(tokens.astype(np.int64), parameters)
+    if parameters.design.model.streaming:
+        return trace  # with states
     for i, shifts in enumerate(parameters.attention):
         key, value = trace[f"block{i}_key"], trace[f"block{i}_value"]
         trace[f"block{i}_state"] = key_value_state(key, value, shifts, parameters.design)
@@ -139,6 +141,8 @@ def layers_beyond_float32(parameters: IntegerParameters) -> list[str]:
         in_float32 = name == "state" or design.model.normaliser == "none"
         if in_float32 and _reach(fmt) >= EXACT_IN_FLOAT32:
             found += [f"block{i}_{name}" for i in range(design.model.layers)]
+    if _reach(token_sum(design)) >= EXACT_IN_FLOAT32:
+        found.append("pool")
     return found
 
 

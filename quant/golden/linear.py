@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from designs.layer_table import LinearLayer
-from quant.golden.parameters import LinearParameters
+from designs.layer_table import LinearLayer, linear_layer
+from quant.golden.parameters import IntegerParameters, LinearParameters
 from quant.golden.requantize import requantize
 
 
@@ -14,3 +14,8 @@ def linear(inputs: np.ndarray, parameters: LinearParameters, layer: LinearLayer)
     """
     acc = inputs @ parameters.weight.T + parameters.bias
     return acc if layer.out is None else requantize(acc, parameters.shift, layer.out)
+
+
+def through(name: str, inputs: np.ndarray, parameters: IntegerParameters) -> np.ndarray:
+    """`inputs` through the layer called `name` of the decoder."""
+    return linear(inputs, parameters.linear[name], linear_layer(parameters.design, name))

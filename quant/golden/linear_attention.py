@@ -3,6 +3,7 @@
 import numpy as np
 
 from designs.schema import Design
+from quant.golden.leaky_mean import leaky_means
 from quant.golden.normaliser import attention_weight, normalised
 from quant.golden.parameters import AttentionShifts
 from quant.golden.requantize import requantize
@@ -24,3 +25,16 @@ def linear_attention(
     if design.model.normaliser == "none":
         return requantize(query @ state, shifts.out, design.quant.stream)
     return normalised(query @ state, attention_weight(query, key), shifts.numerator, design)
+
+
+def streaming_attention(
+    query: np.ndarray, key: np.ndarray, value: np.ndarray, shifts: AttentionShifts, design: Design
+) -> tuple[np.ndarray, np.ndarray]:
+    """query, key, value int64 [tokens, embed_dim], the first token after reset first -> (states [tokens, embed_dim (key),
+    embed_dim (value)], attention output [tokens, embed_dim]), both in the stream format.
+
+    Each token meets the state that it has just changed.
+    """
+    stream = design.quant.stream
+    states = leaky_means(key[:, :, None] * value[:, None, :], shifts.leak, stream)
+    return states, requantize((query[:, None, :] @ states)[:, 0], shifts.out, stream)

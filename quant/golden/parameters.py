@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from designs.layer_table import LinearLayer, attention_sum, linear_layers
-from designs.number_format import IntFormat
+from designs.layer_table import LinearLayer, attention_sum, leak_limits, linear_layers
+from designs.number_format import IntFormat, product_sum
 from designs.schema import GAIN_BITS, Design
 from quant.golden.normaliser import numerator_bits
 
@@ -43,21 +43,43 @@ class LinearParameters:
 
 
 @dataclass(frozen=True)
+class LeakShifts:
+    """Left shifts of a leaky mean (quant.golden.leaky_mean), one of them 0: kept, of what is there; added, of what is new."""
+
+    kept: int = 0
+    added: int = 0
+
+
+@dataclass(frozen=True)
 class AttentionShifts:
     """state: key-value sum -> KV state; out: query times state -> attention output.
 
     numerator: of a normalised attention, which has no shift `out`: left shift of query times state in front of the division.
+    leak: of a state that runs on, which has no shift `state`.
     """
 
     state: int
     out: int
     numerator: int = 0
+    leak: LeakShifts = LeakShifts()
+
+
+def _check_leak(who: str, leak: LeakShifts, design: Design, new: IntFormat) -> None:
+    kept, added = leak_limits(design, new) if design.model.streaming else (0, 0)
+    if not (0 <= leak.kept <= kept and 0 <= leak.added <= added) or (leak.kept and leak.added):
+        raise ParameterError(
+            f"{who} leak: kept={leak.kept}, added={leak.added} are out of range; use 0 to {kept} and 0 to {added}, one of them 0"
+        )
 
 
 def _check_attention(who: str, shifts: AttentionShifts, design: Design) -> None:
     unused, normaliser = ("numerator" if design.model.normaliser == "none" else "out"), design.model.normaliser
     for name in ("state", "out", "numerator"):
         _shift(f"{who} {name}", getattr(shifts, name))
+    activation = design.quant.activation
+    _check_leak(who, shifts.leak, design, product_sum(activation.unsigned(), activation, 1))
+    if design.model.streaming and shifts.state:
+        raise ParameterError(f"{who} state: shift={shifts.state} where the state runs on and has none; use 0")
     if getattr(shifts, unused):
         raise ParameterError(f"{who} {unused}: shift={getattr(shifts, unused)} where normaliser={normaliser!r} has none; use 0")
     bits = numerator_bits(attention_sum(design), shifts.numerator)
@@ -83,11 +105,11 @@ class IntegerParameters:
     linear: dict[str, LinearParameters]
     """By layer name of designs.layer_table."""
     position: np.ndarray
-    """[tokens, embed_dim] at the scale of the residual stream."""
+    """[tokens, embed_dim] at the scale of the residual stream; [0, embed_dim] where states run on."""
     attention: tuple[AttentionShifts, ...]
     """One per layer."""
     mean_shift: int
-    """Right shift from the sum of the window's tokens to the pooled vector."""
+    """Right shift from the sum of the window's tokens to the pooled vector; 0 where that is a leaky mean."""
     readout_scale: float
     """Value of one unit of the readout; reports only, no integer depends on it."""
     spatial_weight: np.ndarray | None = None
@@ -98,6 +120,8 @@ class IntegerParameters:
     """[outputs] or [1]: a regressor's value = readout * readout_scale * target_scale + target_centre; reports only."""
     preprocess: PreprocessParameters | None = None
     """Where the design preprocesses its samples."""
+    pool_leak: LeakShifts = LeakShifts()
+    """Of the pooled vector, where states run on."""
 
     def __post_init__(self) -> None:
         design = self.design
@@ -108,7 +132,8 @@ class IntegerParameters:
         )
         self._check_preprocess()
         self._check_spatial()
-        position = _inside(f"{design.name}: position", self.position, (model.tokens, model.embed_dim), design.quant.stream)
+        positions = 0 if model.streaming else model.tokens
+        position = _inside(f"{design.name}: position", self.position, (positions, model.embed_dim), design.quant.stream)
         object.__setattr__(self, "position", position)
         names = [layer.name for layer in linear_layers(design)]
         if sorted(names) != sorted(self.linear):
@@ -121,6 +146,7 @@ class IntegerParameters:
         for i, shifts in enumerate(self.attention):
             _check_attention(f"{design.name}: block{i}", shifts, design)
         _shift(f"{design.name}: mean_shift", self.mean_shift)
+        _check_leak(f"{design.name}: pool", self.pool_leak, design, design.quant.stream)
 
     def _check_preprocess(self) -> None:
         spec, found, who = self.design.tokenizer, self.preprocess, f"{self.design.name}: preprocess"

@@ -3,25 +3,29 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
+
 from designs.layer_table import LinearLayer, linear_layers
 from designs.schema import Design
 from quant.golden.parameters import (
     AttentionShifts,
     IntegerParameters,
+    LeakShifts,
     LinearParameters,
     PreprocessParameters,
 )
 from quant.golden.qonnx_graph import Graph, load
+from quant.golden.read_leak import leak_shifts
 from quant.golden.read_normaliser import numerator_shift
 
 
 def spec_hash(design: Design) -> str:
     """Digest of everything the integers depend on: tokenizer, model and bit widths, not the hardware.
 
-    A design without preprocessing, or with evenly spaced wavelets, hashes as it did before there was anything else.
+    A design without preprocessing, with evenly spaced wavelets or with a window hashes as before there was anything else.
     """
     values = repr((design.tokenizer, design.model, design.quant))
-    for unused in (", preprocess=None", ", centres=()"):
+    for unused in (", preprocess=None", ", centres=()", ", attention='window'"):
         values = values.replace(unused, "")
     return hashlib.sha256(values.encode()).hexdigest()
 
@@ -43,11 +47,18 @@ def read_qonnx(path: Path, design: Design) -> IntegerParameters:
         target_scale=graph.numbers("target_scale", design.model.outputs, 1.0),
         target_centre=graph.numbers("target_centre", design.model.outputs, 0.0),
         linear=linear,
-        position=graph.integers("position_quantized", design.quant.stream),
+        position=_position(graph, design),
         attention=attention,
         mean_shift=_mean_shift(graph, design),
+        pool_leak=_pool_leak(graph, design),
         readout_scale=2.0 ** (graph.exponent(pooled, design.quant.stream) + _weight_exponent(graph, linear_layers(design)[-1])),
     )
+
+
+def _position(graph: Graph, design: Design) -> np.ndarray:
+    if design.model.streaming:
+        return np.zeros((0, design.model.embed_dim), np.int64)
+    return graph.integers("position_quantized", design.quant.stream)
 
 
 def _preprocess(graph: Graph) -> PreprocessParameters:
@@ -62,12 +73,19 @@ def _check_design(graph: Graph, design: Design) -> None:
         raise graph.refuse(f"was made from another version of designs/{design.name}.py; train {design.name} again")
 
 
-def _source(layer: LinearLayer) -> tuple[str, str]:
+def _block_input(index: int, design: Design) -> str:
+    """The boundary that block `index` begins with."""
+    if index:
+        return f"block{index - 1}_out"
+    return "embed" if design.model.streaming else "window"
+
+
+def _source(layer: LinearLayer, design: Design) -> tuple[str, str]:
     """Boundary at the input of the layer, by name; query, key, value and expand depend on their block."""
     block, _, part = layer.name.rpartition("_")
     if part in ("query", "key", "value"):
         index = int(block.removeprefix("block"))
-        return "window" if index == 0 else f"block{index - 1}_out", part
+        return _block_input(index, design), part
     found = {"project": "attention", "expand": "attended", "contract": "expand"}.get(part)
     return {"embed": "tokens", "readout": "pool"}.get(layer.name) or f"{block}_{found}", part
 
@@ -81,7 +99,7 @@ def _last_out(design: Design) -> str:
 
 
 def _linear(graph: Graph, layer: LinearLayer, design: Design) -> LinearParameters:
-    source, _ = _source(layer)
+    source, _ = _source(layer, design)
     scaled = source
     if layer.name == "readout" and design.model.pool == "none":
         source, scaled = "flat", _last_out(design)
@@ -122,24 +140,48 @@ def _check_product(graph: Graph, layer: LinearLayer, source: str, weight: str, b
 def _attention(graph: Graph, block: str, design: Design) -> AttentionShifts:
     stream, activation = design.quant.stream, design.quant.activation
     state, attention = graph.quantizer(block + "state", stream), graph.quantizer(block + "attention", stream)
-    product, factor = _scaled(graph, state.input[0])
-    outer = graph.producer(product, "MatMul")
-    graph.sources(graph.producer(outer.input[0], "Transpose"), block + "key")
-    graph.sources(outer, outer.input[0], block + "value")
     state_exponent = graph.exponent(block + "state", stream)
     sum_exponent = graph.exponent(block + "key", activation.unsigned()) + graph.exponent(block + "value", activation)
-    state_shift = _shift(graph, block + "state", state_exponent - sum_exponent - factor)
+    state_shift, leak = 0, LeakShifts()
+    if design.model.streaming:
+        product = _outer_product(graph, state.input[0], block)
+        leak = leak_shifts(graph, block + "state", product, sum_exponent, stream)
+    else:
+        product, factor = _scaled(graph, state.input[0])
+        _check_outer(graph, product, block)
+        state_shift = _shift(graph, block + "state", state_exponent - sum_exponent - factor)
     if design.model.normaliser != "none":
         return AttentionShifts(state_shift, 0, numerator_shift(graph, block, design))
     graph.sources(graph.producer(attention.input[0], "MatMul"), block + "query", block + "state")
     product_exponent = state_exponent + graph.exponent(block + "query", activation.unsigned())
     return AttentionShifts(
-        state_shift, _shift(graph, block + "attention", graph.exponent(block + "attention", stream) - product_exponent)
+        state_shift, _shift(graph, block + "attention", graph.exponent(block + "attention", stream) - product_exponent), leak=leak
     )
 
 
+def _outer_product(graph: Graph, total: str, block: str) -> str:
+    """The tensor of keys times values that is added, scaled, in `total`."""
+    scaled = (graph.producer(part, "Mul").input[0] for part in graph.producer(total, "Add").input)
+    found = next((part for part in scaled if part in graph.producers and graph.producers[part].op_type == "MatMul"), "")
+    _check_outer(graph, found, block)
+    return found
+
+
+def _check_outer(graph: Graph, product: str, block: str) -> None:
+    outer = graph.producer(product, "MatMul")
+    graph.sources(graph.producer(outer.input[0], "Transpose"), block + "key")
+    graph.sources(outer, outer.input[0], block + "value")
+
+
+def _pool_leak(graph: Graph, design: Design) -> LeakShifts:
+    if not design.model.streaming:
+        return LeakShifts()
+    stream, last = design.quant.stream, _last_out(design)
+    return leak_shifts(graph, "pool", last, graph.exponent(last, stream), stream)
+
+
 def _mean_shift(graph: Graph, design: Design) -> int:
-    if design.model.pool == "none":
+    if design.model.pool == "none" or design.model.streaming:
         return 0
     stream, last = design.quant.stream, _last_out(design)
     total, factor = _scaled(graph, graph.quantizer("pool", stream).input[0])
@@ -156,8 +198,8 @@ def _scaled(graph: Graph, tensor: str) -> tuple[str, int]:
 
 def _check_residuals(graph: Graph, design: Design) -> None:
     """The residual stream keeps one scale, and its adds join the right streams."""
-    joins = {"window": ("embed", "position_quantized")}
-    current = "window"
+    joins = {} if design.model.streaming else {"window": ("embed", "position_quantized")}
+    current = _block_input(0, design)
     for i in range(design.model.layers):
         block = f"block{i}_"
         joins[block + "attended"] = (current, block + "project")

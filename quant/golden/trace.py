@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from designs.layer_table import linear_layer
 from quant.golden.argmax import argmax
-from quant.golden.linear import linear
+from quant.golden.linear import through
 from quant.golden.linear_attention import linear_attention
 from quant.golden.mean_pool import mean_pool
 from quant.golden.parameters import IntegerParameters
@@ -12,6 +11,7 @@ from quant.golden.pool import tokenize
 from quant.golden.preprocess import preprocess
 from quant.golden.residual import residual
 from quant.golden.spatial_filter import spatial_filter
+from quant.golden.stream_trace import trace_embedded
 
 Trace = dict[str, np.ndarray]
 
@@ -22,7 +22,11 @@ def trace_samples(samples: np.ndarray, parameters: IntegerParameters) -> Trace:
     `tokens` and `embed` have one row per token; all others one row per decision, the first after `model.tokens` tokens.
     """
     tokens = tokens_of(samples, parameters)
-    embed = _linear("embed", tokens, parameters)
+    embed = through("embed", tokens, parameters)
+    if parameters.design.model.streaming:
+        every = trace_embedded(embed, parameters)
+        deciding = {name: rows[parameters.design.model.tokens - 1 :] for name, rows in every.items()}
+        return {"tokens": tokens, "embed": embed} | deciding
     windows = sliding_windows(embed, parameters.design.model.tokens)
     return {"tokens": tokens, "embed": embed} | trace_windows(windows, parameters)
 
@@ -49,9 +53,13 @@ def bank_samples(samples: np.ndarray, parameters: IntegerParameters) -> np.ndarr
 def trace_tokens(tokens: np.ndarray, parameters: IntegerParameters) -> Trace:
     """tokens [windows, tokens, features] in the token format -> every stream, one row per window.
 
-    The training side's view: each window brings its own tokens, so `tokens` and `embed` are [windows, tokens, ...] here.
+    The training side's view: each window brings its own tokens, so `tokens` and `embed` are [windows, tokens, ...] here. Where
+    states run on, each window begins at reset, and every stream is [windows, tokens, ...]: there may be any number of tokens.
     """
-    embed = _linear("embed", tokens, parameters)
+    embed = through("embed", tokens, parameters)
+    if parameters.design.model.streaming:
+        windows = [trace_embedded(each, parameters) for each in embed]
+        return {"tokens": tokens, "embed": embed} | {name: np.stack([each[name] for each in windows]) for name in windows[0]}
     return {"tokens": tokens, "embed": embed} | trace_windows(embed, parameters)
 
 
@@ -71,24 +79,20 @@ def trace_windows(embed: np.ndarray, parameters: IntegerParameters) -> Trace:
     for i, shifts in enumerate(parameters.attention):
         block = f"block{i}_"
         for name in ("query", "key", "value"):
-            found[block + name] = _linear(block + name, current, parameters)
+            found[block + name] = through(block + name, current, parameters)
         found[block + "attention"] = linear_attention(
             found[block + "query"], found[block + "key"], found[block + "value"], shifts, design
         )
-        found[block + "project"] = _linear(block + "project", found[block + "attention"], parameters)
+        found[block + "project"] = through(block + "project", found[block + "attention"], parameters)
         found[block + "attended"] = residual(current, found[block + "project"], stream)
-        found[block + "expand"] = _linear(block + "expand", found[block + "attended"], parameters)
-        found[block + "contract"] = _linear(block + "contract", found[block + "expand"], parameters)
+        found[block + "expand"] = through(block + "expand", found[block + "attended"], parameters)
+        found[block + "contract"] = through(block + "contract", found[block + "expand"], parameters)
         found[block + "out"] = current = residual(found[block + "attended"], found[block + "contract"], stream)
     if design.model.pool == "mean":
         pooled = found["pool"] = mean_pool(current, parameters.mean_shift, design)
     else:
         pooled = current.reshape(*current.shape[:-2], design.model.pooled_dim)
-    found["readout"] = _linear("readout", pooled, parameters)
+    found["readout"] = through("readout", pooled, parameters)
     if not design.model.regression:
         found["decision"] = argmax(found["readout"])
     return found
-
-
-def _linear(name: str, inputs: np.ndarray, parameters: IntegerParameters) -> np.ndarray:
-    return linear(inputs, parameters.linear[name], linear_layer(parameters.design, name))

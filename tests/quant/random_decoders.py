@@ -18,6 +18,16 @@ DESIGNS = {
     "int8": replace(TINY, name="tiny_int8", quant=QuantSpec(INT8, INT8, INT8)),
     "int2": replace(TINY, name="tiny_int2", quant=QuantSpec(IntFormat(2), IntFormat(2), IntFormat(6))),
     "two_layers": replace(TINY, name="tiny_two_layers", model=replace(TINY.model, layers=2, outputs=3)),
+    "stream": replace(TINY, name="tiny_stream", model=replace(TINY.model, layers=2, attention="stream")),
+    "stream_int8": replace(
+        TINY, name="tiny_stream_int8", model=replace(TINY.model, attention="stream"), quant=QuantSpec(INT8, INT8, INT8)
+    ),
+    "stream_int2": replace(
+        TINY,
+        name="tiny_stream_int2",
+        model=replace(TINY.model, attention="stream"),
+        quant=QuantSpec(IntFormat(2), IntFormat(2), IntFormat(6)),
+    ),
     "shift": replace(TINY, name="tiny_shift", model=replace(TINY.model, layers=2, normaliser="shift")),
     "shift_int8": replace(
         TINY, name="tiny_shift_int8", model=replace(TINY.model, normaliser="shift"), quant=QuantSpec(INT8, INT8, INT8)
@@ -33,7 +43,8 @@ def random_decoder(design: Design, seed: int = 0) -> QuantInd:
     """A QuantInd of `design` with random weights and positions, calibrated on random tokens."""
     torch.manual_seed(seed)
     ind = Ind(design)
-    torch.nn.init.normal_(ind.position, std=0.3)
+    if ind.position is not None:
+        torch.nn.init.normal_(ind.position, std=0.3)
     tokens = torch.from_numpy(windows(design, 64, seed)).float()
     flat = tokens.flatten(0, 1)
     decoder = from_float(ind, flat.mean(0), flat.std(0) + 1, design)
