@@ -185,7 +185,7 @@ def leak_limits(design: Design, new: IntFormat) -> tuple[int, int]:
 
     Coarser than needed for the largest value it can reach loses bits; LEAK_FINER bits finer it holds what rounds away.
     """
-    return max(0, new.bits - design.quant.stream.bits) + 1, LEAK_FINER
+    return max(0, new.bits - design.quant.stream.bits), LEAK_FINER
 
 
 def attention_sum(design: Design) -> IntFormat:

@@ -302,7 +302,8 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         _require(
-            self.attention in ATTENTIONS, f"ModelSpec: attention={self.attention!r} is unknown; use one of {', '.join(ATTENTIONS)}"
+            self.attention in ATTENTIONS,
+            f"ModelSpec: attention={self.attention!r} is unknown; use one of {', '.join(ATTENTIONS)}",
         )
         _require(self.pool in POOLS, f"ModelSpec: pool={self.pool!r} is unknown; use one of {', '.join(POOLS)}")
         _require(self.task in TASKS, f"ModelSpec: task={self.task!r} is unknown; use one of {', '.join(TASKS)}")

@@ -13,9 +13,13 @@ from models.standardise import Standardisation
 from models.wavelets import float_tokens
 
 
+RUN_IN = 1
+"""Windows of tokens in front of a training window whose states run on: after one of ten tokens 5.6 % of what was is left."""
+
+
 @dataclass(frozen=True)
 class WindowTensors:
-    """tokens float32 [rows, features] of all streams, one after the other; rows int64 [windows, tokens] into it;
+    """tokens float32 [rows, features] of all streams, one after the other; rows int64 [windows, `unrolled_tokens`] into it;
     label int64 [windows], or float32 [windows, outputs]: what a regressor should find."""
 
     tokens: Tensor
@@ -65,11 +69,23 @@ def _wanted(found: DecodingSet, windows: np.ndarray) -> Tensor:
 
 def window_tensors(found: DecodingSet, tokens: list[Tensor], part: str, design: Design) -> WindowTensors:
     """The windows of `part` over `tokens`, which may be of any tokenizer: one [tokens, features] per stream."""
-    start = np.cumsum([0, *(len(stream) for stream in tokens[:-1])])
     chosen = found.windows_of(part)
-    last = start[found.window_stream[chosen]] + found.window_token[chosen]
-    rows = last[:, None] + np.arange(1 - design.model.tokens, 1)
+    rows = _rows(found.window_stream[chosen], found.window_token[chosen], tokens, design)
     return WindowTensors(torch.cat(tokens), torch.from_numpy(rows), _wanted(found, chosen))
+
+
+def unrolled_tokens(design: Design) -> int:
+    """Tokens of a window in training. Where states run on it begins RUN_IN windows earlier, with states that are 0, so that
+    training sees states as they are in use."""
+    return design.model.tokens * (1 + RUN_IN if design.model.streaming else 1)
+
+
+def _rows(stream: np.ndarray, last: np.ndarray, tokens: list[Tensor], design: Design) -> np.ndarray:
+    """int64 [windows, tokens]: rows of the windows that end with token `last` of `stream`, int64 [windows] each; where a stream
+    begins later than a window's run-in, its first token stands for what is missing."""
+    start = np.cumsum([0, *(len(each) for each in tokens[:-1])])
+    before = last[:, None] + np.arange(1 - unrolled_tokens(design), 1)
+    return start[stream][:, None] + before.clip(min=0)
 
 
 def seen_tokens(windows: WindowTensors) -> Tensor:
@@ -83,9 +99,7 @@ def training_session_windows(found: DecodingSet, tokens: list[Tensor], design: D
     train, held = found.windows_of("train"), found.windows_of("validation")
     if found.regression:
         both = np.sort(np.append(train, held))
-        start = np.cumsum([0, *(len(stream) for stream in tokens[:-1])])
-        ends = start[found.window_stream[both]] + found.window_token[both]
-        rows = ends[:, None] + np.arange(1 - design.model.tokens, 1)
+        rows = _rows(found.window_stream[both], found.window_token[both], tokens, design)
         return WindowTensors(torch.cat(tokens), torch.from_numpy(rows), _wanted(found, both))
     moves = np.arange(-spread, spread + 1)
     stream = np.append(found.window_stream[train], np.repeat(found.window_stream[held], len(moves)))
@@ -93,6 +107,5 @@ def training_session_windows(found: DecodingSet, tokens: list[Tensor], design: D
     label = np.append(found.window_label[train], np.repeat(found.window_label[held], len(moves)))
     length = np.array([len(each) for each in tokens])
     inside = (last >= design.model.tokens - 1) & (last < length[stream])
-    start = np.cumsum(length) - length
-    rows = (start[stream] + last)[inside, None] + np.arange(1 - design.model.tokens, 1)
+    rows = _rows(stream[inside], last[inside], tokens, design)
     return WindowTensors(torch.cat(tokens), torch.from_numpy(rows), torch.from_numpy(label[inside]))

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from designs.layer_table import LinearLayer, leak_limits, linear_layers
+from designs.layer_table import LinearLayer, leak_limits, linear_layers, state_names
 from designs.number_format import IntFormat, product_sum
-from designs.schema import Design
+from designs.schema import LEAK_SHIFT, Design
 from models.ind import Ind
 from models.linear_attention import divisor, leaks
 from quant.quant_ind import QuantInd
@@ -43,15 +43,18 @@ def calibrate(quantized: QuantInd, tokens: Tensor) -> None:
         grouped.setdefault(id(module), (name, []))[1].append(values.flatten())
     for name, parts in grouped.values():
         module, fmt = quantized.quantizer(name)
-        set_scale_log2(module, fmt, best_exponent(torch.cat(parts), fmt))
+        # a leaky mean of integers stops 2 ** (LEAK_SHIFT - 1) units before it reaches what it takes
+        grain = 1 << LEAK_SHIFT if name in state_names(quantized.design) else 1
+        set_scale_log2(module, fmt, best_exponent(torch.cat(parts), fmt, grain))
     for layer in linear_layers(quantized.design):
         weight = quantized.layer(layer.name).weight.detach().flatten()
         set_scale_log2(quantized.layer(layer.name), layer.weight, best_exponent(weight, layer.weight))
     keep_shifts_in_range(quantized)
 
 
-def best_exponent(values: Tensor, fmt: IntFormat) -> int:
-    """The exponent whose scale represents `values` in `fmt` with the least squared error."""
+def best_exponent(values: Tensor, fmt: IntFormat, grain: int = 1) -> int:
+    """The exponent whose scale represents `values` in `fmt`, of which only every `grain`th is used, with the least squared
+    error."""
     if len(values) > SAMPLE_VALUES:
         values = values[:: len(values) // SAMPLE_VALUES + 1]
     largest = float(values.abs().max())
@@ -61,7 +64,8 @@ def best_exponent(values: Tensor, fmt: IntFormat) -> int:
     errors = {}
     for exponent in range(top, top - EXPONENTS_TRIED, -1):
         step = 2.0**exponent
-        rounded = torch.floor(values / step + 0.5).clamp(fmt.min, fmt.max) * step
+        whole = torch.floor(values / (step * grain) + 0.5) * grain
+        rounded = whole.clamp(fmt.min, fmt.max) * step
         errors[exponent] = float(((rounded - values) ** 2).sum())
     return min(errors, key=lambda exponent: errors[exponent])
 

@@ -10,14 +10,15 @@ from quant.golden.exactness import Row, compare, trace_with_states
 from quant.golden.parameters import IntegerParameters
 from quant.golden.pool import tokenize
 from quant.golden.trace import Trace, bank_samples
-from quant.integer_windows import CHANNELS_AT_ONCE, compared_ends, tokens_at
+from quant.integer_windows import CHANNELS_AT_ONCE, compared_ends, compared_tokens, tokens_at
 from quant.quant_ind import QuantInd
 
 PAIR = "brevitas = golden"
 
 
 def brevitas_trace(model: QuantInd, tokens: np.ndarray, batch: int = 256) -> Trace:
-    """tokens int [windows, tokens, features] -> Brevitas' integers at every boundary, one row per window."""
+    """tokens int [windows, tokens, features] -> Brevitas' integers at every boundary, one row per window; where states run on,
+    [windows, tokens, ...], each window from reset."""
     model.eval()
     found: list[dict[str, torch.Tensor]] = []
     with torch.no_grad():
@@ -31,7 +32,7 @@ def golden_tokens(found: DecodingSet, parameters: IntegerParameters) -> np.ndarr
     int64 [windows, tokens, features]."""
     ends = compared_ends(found, parameters.design)
     tokens = {stream: _stream_tokens(found.streams[stream].astype(np.int64), parameters) for stream in found.test_streams()}
-    return tokens_at(tokens, ends, parameters.design)
+    return tokens_at(tokens, ends, compared_tokens(found, parameters.design))
 
 
 def _stream_tokens(samples: np.ndarray, parameters: IntegerParameters) -> np.ndarray:

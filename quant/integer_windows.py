@@ -21,6 +21,8 @@ from quant.token_shift import balanced_shift, fitting_shift
 
 WINDOWS_COMPARED = 240
 """Windows on which integers are compared, at least, where the test streams have so many."""
+STRETCH_TOKENS, STRETCHES_COMPARED = 64, 80
+"""Where states run on: tokens of a stretch of a test stream, at most, and stretches on which integers are compared, at most."""
 CHANNELS_AT_ONCE = 8
 """Channels that are filtered at a time: bounds memory."""
 
@@ -33,6 +35,8 @@ class IntegerWindows:
     parts: dict[str, WindowTensors]
     compared: np.ndarray
     """int64 [windows, tokens, features] of `compared_ends`, the labelled test windows first."""
+    test_streams: dict[int, np.ndarray]
+    """int64 [tokens, features] of every stream of the test part."""
     standardisation: Standardisation
     """Of the tokens that training windows see, before they are rounded; scale is infinite where a token never changes."""
     spatial_weight: np.ndarray | None = None
@@ -74,9 +78,9 @@ def integer_windows(
     tokens = [torch.from_numpy(_requantized(stream, token_shift, design)).float() for stream in pooled]
     parts = {part: window_tensors(found, tokens, part, design) for part in PARTS}
     of_test = {stream: tokens[stream].numpy().astype(np.int64) for stream in found.test_streams()}
-    compared = tokens_at(of_test, compared_ends(found, design), design)
+    compared = tokens_at(of_test, compared_ends(found, design), compared_tokens(found, design))
     spatial_weight, spatial_shift = weight_shift or (None, 0)
-    return IntegerWindows(token_shift, parts, compared, standardisation, spatial_weight, spatial_shift, gains)
+    return IntegerWindows(token_shift, parts, compared, of_test, standardisation, spatial_weight, spatial_shift, gains)
 
 
 def _preprocessed(found: DecodingSet, spec: TokenizerSpec) -> tuple[PreprocessParameters | None, list[np.ndarray]]:
@@ -96,18 +100,23 @@ def _ready(found: DecodingSet, design: Design) -> IntegerWindows:
     standardisation = _standardisation(seen.astype(np.int64), none[:, 0], design.tokenizer.token)
     parts = {part: window_tensors(found, tokens, part, design) for part in PARTS}
     of_test = {stream: found.streams[stream].astype(np.int64) for stream in found.test_streams()}
-    return IntegerWindows(none, parts, tokens_at(of_test, compared_ends(found, design), design), standardisation)
+    return IntegerWindows(
+        none, parts, tokens_at(of_test, compared_ends(found, design), compared_tokens(found, design)), of_test, standardisation
+    )
 
 
 def compared_ends(found: DecodingSet, design: Design) -> np.ndarray:
     """int64 [windows, 2]: stream and last token of every window whose integers are compared.
 
     The labelled test windows in their order; where these are fewer than WINDOWS_COMPARED, then windows of the test streams
-    that have no label, evenly spread, up to so many.
+    that have no label, evenly spread, up to so many. Where states run on, a window is a stretch of `compared_tokens`, decoded
+    from reset: the test streams cut into such, STRETCHES_COMPARED at most.
     """
+    if design.model.streaming:
+        return _stretch_ends(found, design)
     test = found.windows_of("test")
     labelled = np.stack([found.window_stream[test], found.window_token[test]], axis=1)
-    tokens = {stream: len(found.streams[stream]) // design.tokenizer.token_samples for stream in found.test_streams()}
+    tokens = _test_lengths(found, design)
     taken = set(map(tuple, labelled.tolist()))
     others = [(at, end) for at, count in tokens.items() for end in range(design.model.tokens - 1, count)]
     others = [end for end in others if end not in taken]
@@ -116,9 +125,32 @@ def compared_ends(found: DecodingSet, design: Design) -> np.ndarray:
     return np.concatenate([labelled, np.array([others[i] for i in chosen], np.int64).reshape(-1, 2)])
 
 
-def tokens_at(tokens: dict[int, np.ndarray], ends: np.ndarray, design: Design) -> np.ndarray:
-    """tokens [tokens, features] by stream, ends [windows, 2] of stream and last token -> [windows, tokens, features]."""
-    return np.stack([tokens[stream][last + 1 - design.model.tokens : last + 1] for stream, last in ends.tolist()])
+def compared_tokens(found: DecodingSet, design: Design) -> int:
+    """Tokens of a compared window."""
+    if not design.model.streaming:
+        return design.model.tokens
+    shortest = min(length for length in _test_lengths(found, design).values() if length >= design.model.tokens)
+    return min(STRETCH_TOKENS, shortest)
+
+
+def _test_lengths(found: DecodingSet, design: Design) -> dict[int, int]:
+    """Tokens of every test stream."""
+    return {stream: len(found.streams[stream]) // design.tokenizer.token_samples for stream in found.test_streams()}
+
+
+def _stretch_ends(found: DecodingSet, design: Design) -> np.ndarray:
+    """Stretches side by side from each stream's first token; a stream's last stretch ends with it."""
+    length, ends = compared_tokens(found, design), []
+    for stream, tokens in _test_lengths(found, design).items():
+        if tokens >= length:
+            ends += [(stream, end) for end in [*range(length - 1, tokens - 1, length), tokens - 1]]
+    chosen = np.linspace(0, len(ends) - 1, min(len(ends), STRETCHES_COMPARED)).round().astype(int)
+    return np.array(ends, np.int64)[chosen]
+
+
+def tokens_at(tokens: dict[int, np.ndarray], ends: np.ndarray, length: int) -> np.ndarray:
+    """tokens [tokens, features] by stream, ends [windows, 2] of stream and last token -> [windows, length, features]."""
+    return np.stack([tokens[stream][last + 1 - length : last + 1] for stream, last in ends.tolist()])
 
 
 def _pooled(samples: np.ndarray, spec: TokenizerSpec) -> np.ndarray:

@@ -146,11 +146,15 @@ class QuantInd(nn.Module):
         """tokens [batch, tokens, features] -> int64 [batch, ...] of every boundary, `readout` and `decision` included."""
         found, logits = self.boundaries(tokens, before)
         integers = {"tokens": tokens.to(torch.int64)} | {name: to_integers(value) for name, value in found.items()}
-        scale = list(found.values())[-1].scale.double() * self.readout.quant_weight().scale.double()
-        integers["readout"] = (logits.double() / scale).to(torch.int64)
+        integers["readout"] = self.readout_integers(found, logits)
         if not self.design.model.regression:
             integers["decision"] = integers["readout"].argmax(dim=-1, keepdim=True)
         return integers
+
+    def readout_integers(self, found: Boundaries, logits: Tensor) -> Tensor:
+        """int64 of the shape of `logits`, which `boundaries` gave with `found`."""
+        scale = list(found.values())[-1].scale.double() * self.readout.quant_weight().scale.double()
+        return (logits.double() / scale).to(torch.int64)
 
     def layer(self, name: str) -> QuantLinear:
         """The linear layer called `name` in designs.layer_table."""

@@ -23,10 +23,10 @@ from models.metrics import wilson_interval
 from models.scores import scores
 from models.train import CHECKPOINT, DECODING_SET, METRICS
 from models.window_tensors import WindowTensors
-from quant.check_export import check_export, golden_tokens
+from quant.check_export import PAIR, check_export, golden_tokens
 from quant.export_qonnx import FrontEnd, export_qonnx
 from quant.fine_tune import QatSettings, fine_tune, logits
-from quant.golden.exactness import first_mismatch, layers_beyond_float32, write_rows
+from quant.golden.exactness import compare, first_mismatch, layers_beyond_float32, write_rows
 from quant.golden.parameters import IntegerParameters, ParameterError
 from quant.golden.read_qonnx import read_qonnx, spec_hash
 from quant.golden.regression import decoded_values
@@ -34,6 +34,7 @@ from quant.golden.trace import Trace
 from quant.integer_windows import IntegerWindows, integer_windows
 from quant.quant_ind import QuantInd
 from quant.quantized import calibrated, float_embedding, float_filter, front_end
+from quant.running_on import at_windows, brevitas_readouts, golden_readouts
 
 WINDOWS_AT_ONCE = 512
 QAT_CHECKPOINT, TRACE, EXACTNESS = "qat.safetensors", "brevitas_trace.npz", "exactness.json"
@@ -110,11 +111,28 @@ def export_and_check(quantized: Quantized, out: Path) -> list[Metric]:
     line = first_mismatch(rows)
     if line:
         raise ExportMismatch(f"{design.name}: {line}")
-    by_brevitas, by_integers = (_decisions(trace, parameters)[: len(wanted)] for trace in (traced, golden))
+    if design.model.streaming:
+        of_windows = _running_on(quantized, parameters)
+    else:
+        of_windows = ({name: rows[: len(wanted)] for name, rows in trace.items()} for trace in (traced, golden))
+    by_brevitas, by_integers = (_decisions(trace, parameters) for trace in of_windows)
     save_trace(traced, wanted, by_integers, found.windows_of("test"), out / TRACE)
     note = f"{len(wanted)} test windows of {found.source}"
+    note += ", states running on since the stream's reset" if design.model.streaming else ""
     measured = scores(wanted, by_integers, "integer", f"integer golden model, {note}")
     return [scores(wanted, by_brevitas, "qat", f"Brevitas, {note}")[0], *measured, *_interval(measured[0], len(wanted), note)]
+
+
+def _running_on(quantized: Quantized, parameters: IntegerParameters) -> tuple[Trace, Trace]:
+    """What Brevitas and the golden model read out at the labelled test windows, the states having run on since each stream's
+    reset; ExportMismatch where they differ at any token of the test streams."""
+    streams = quantized.windows.test_streams
+    by_brevitas, by_integers = brevitas_readouts(streams, quantized.model), golden_readouts(streams, parameters)
+    for number in streams:
+        line = first_mismatch(compare(f"{PAIR}, stream {number} from reset", by_integers[number], by_brevitas[number]))
+        if line:
+            raise ExportMismatch(f"{parameters.design.name}: {line}")
+    return at_windows(by_brevitas, quantized.found), at_windows(by_integers, quantized.found)
 
 
 def _decisions(trace: Trace, parameters: IntegerParameters) -> np.ndarray:

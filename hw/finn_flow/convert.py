@@ -139,7 +139,11 @@ def _name_thresholds(model: ModelWrapper, boundaries: set[str]) -> None:
     """Give every thresholding node the name of the tensor, one of `boundaries`, that its scale and offset end in."""
     for node in model.get_nodes_by_op_type("MultiThreshold"):
         last = node
-        while last.output[0] not in boundaries and len(successors := model.find_direct_successors(last) or []) == 1 and _constant_step(model, successors[0]):
+        while (
+            last.output[0] not in boundaries
+            and len(successors := model.find_direct_successors(last) or []) == 1
+            and _constant_step(model, successors[0])
+        ):
             last = successors[0]
         node.doc_string = last.output[0]
 

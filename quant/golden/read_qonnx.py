@@ -155,7 +155,9 @@ def _attention(graph: Graph, block: str, design: Design) -> AttentionShifts:
     graph.sources(graph.producer(attention.input[0], "MatMul"), block + "query", block + "state")
     product_exponent = state_exponent + graph.exponent(block + "query", activation.unsigned())
     return AttentionShifts(
-        state_shift, _shift(graph, block + "attention", graph.exponent(block + "attention", stream) - product_exponent), leak=leak
+        state_shift,
+        _shift(graph, block + "attention", graph.exponent(block + "attention", stream) - product_exponent),
+        leak=leak,
     )
 
 
