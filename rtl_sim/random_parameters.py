@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from designs.layer_table import LinearLayer, linear_layer, linear_layers
-from designs.number_format import IntFormat
+from designs.layer_table import LinearLayer, leak_limits, linear_layer, linear_layers
+from designs.number_format import IntFormat, product_sum
 from designs.schema import Design
+from quant.golden.leaky_mean import leaky_means
 from quant.golden.linear import linear
-from quant.golden.linear_attention import key_value_state, linear_attention
-from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters, PreprocessParameters
+from quant.golden.linear_attention import key_value_state, linear_attention, streaming_attention
+from quant.golden.parameters import AttentionShifts, IntegerParameters, LeakShifts, LinearParameters, PreprocessParameters
 from quant.golden.pool import pooled_magnitudes, tokenize
 from quant.golden.preprocess import preprocess
 from quant.golden.requantize import requantize
@@ -41,7 +42,8 @@ def random_parameters(design: Design, *, seed: int) -> IntegerParameters:
     if gains is not None:
         samples = preprocess(samples, gains, design.tokenizer)
     front = _random_front(design, samples, rng)
-    position = rng.integers(stream.min // 8, stream.max // 8, (model.tokens, model.embed_dim), endpoint=True)
+    positions = 0 if model.streaming else model.tokens
+    position = rng.integers(stream.min // 8, stream.max // 8, (positions, model.embed_dim), endpoint=True)
     layers: dict[str, LinearParameters] = {}
     shifts: list[AttentionShifts] = []
 
@@ -51,15 +53,21 @@ def random_parameters(design: Design, *, seed: int) -> IntegerParameters:
         return linear(inputs, layers[name], layer)
 
     embed = through("embed", front.tokens)
-    current = residual(sliding_windows(embed, model.tokens), position, stream)
+    current = embed if model.streaming else residual(sliding_windows(embed, model.tokens), position, stream)
     for i in range(model.layers):
         query, key, value = (through(f"block{i}_{name}", current) for name in ("query", "key", "value"))
-        shifts.append(_attention_shifts(query, key, value, design))
-        attended = linear_attention(query, key, value, shifts[i], design)
+        shifts.append(_attention_shifts(query, key, value, design, rng))
+        if model.streaming:
+            attended = streaming_attention(query, key, value, shifts[i], design)[1]
+        else:
+            attended = linear_attention(query, key, value, shifts[i], design)
         current = residual(current, through(f"block{i}_project", attended), stream)
         current = residual(current, through(f"block{i}_contract", through(f"block{i}_expand", current)), stream)
-    mean_shift = 0
-    if model.pool == "mean":
+    mean_shift, pool_leak = 0, LeakShifts()
+    if model.streaming:
+        pool_leak = _random_leak(design, stream, rng)
+        through("readout", leaky_means(current, pool_leak, stream))
+    elif model.pool == "mean":
         sums = current.sum(axis=-2)
         mean_shift = _shift(sums, stream)
         through("readout", requantize(sums, mean_shift, stream))
@@ -76,6 +84,7 @@ def random_parameters(design: Design, *, seed: int) -> IntegerParameters:
         spatial_weight=front.spatial_weight,
         spatial_shift=front.spatial_shift,
         preprocess=gains,
+        pool_leak=pool_leak,
     )
 
 
@@ -129,7 +138,21 @@ def _random_layer(layer: LinearLayer, inputs: np.ndarray, rng: np.random.Generat
     return LinearParameters(weight, bias, 0 if layer.out is None else _shift(products + bias, layer.out))
 
 
-def _attention_shifts(query: np.ndarray, key: np.ndarray, value: np.ndarray, design: Design) -> AttentionShifts:
+def _random_leak(design: Design, new: IntFormat, rng: np.random.Generator) -> LeakShifts:
+    """Any that the formats allow; finer scales, whose means saturate, up to 2 octaves."""
+    kept, added = leak_limits(design, new)
+    coarser = int(rng.integers(-min(added, 2), kept, endpoint=True))
+    return LeakShifts(max(coarser, 0), max(-coarser, 0))
+
+
+def _attention_shifts(
+    query: np.ndarray, key: np.ndarray, value: np.ndarray, design: Design, rng: np.random.Generator
+) -> AttentionShifts:
+    if design.model.streaming:
+        activation = design.quant.activation
+        leak = _random_leak(design, product_sum(activation.unsigned(), activation, 1), rng)
+        states = leaky_means(key[:, :, None] * value[:, None, :], leak, design.quant.stream)
+        return AttentionShifts(0, _shift((query[:, None, :] @ states)[:, 0], design.quant.stream), leak=leak)
     state = _shift(np.swapaxes(key, -1, -2) @ value, design.quant.stream)
     sums = query @ key_value_state(key, value, AttentionShifts(state, 0), design)
     return AttentionShifts(state, _shift(sums, design.quant.stream))

@@ -17,16 +17,18 @@ from rtl_sim import stalls
 from rtl_sim.backends import with_backend
 from rtl_sim.load_bus import load_regions
 from rtl_sim.random_parameters import random_parameters
+from rtl_sim.small_designs import SMALL
 from rtl_sim.stimulus import corners_then_random
 from rtl_sim.stream_bench import PERIOD_NS, StreamBench
 from rtl_sim.variants import block_under_test
 
 WINDOWS = 3
+STREAMING = ("ind_stream_int4", "streaming", "streaming_int8", "streaming_one_row")
 
 
 @cache
 def parameters_of(design_name: str, seed: int = 5) -> IntegerParameters:
-    return random_parameters(with_backend(design_name, "engine"), seed=seed)
+    return random_parameters(with_backend(SMALL.get(design_name, design_name), "engine"), seed=seed)
 
 
 def _engine(design_name: str) -> Engine:
@@ -34,7 +36,7 @@ def _engine(design_name: str) -> Engine:
     return Engine(parameters, words=load_words(parameters, {}))
 
 
-VARIANTS = {name: lambda name=name: _engine(name) for name in ("ind_tiny", "ind_int4")}
+VARIANTS = {name: lambda name=name: _engine(name) for name in ("ind_tiny", "ind_int4", *STREAMING)}
 
 
 def features(parameters: IntegerParameters, windows: int, seed: int) -> np.ndarray:
@@ -47,7 +49,10 @@ def features(parameters: IntegerParameters, windows: int, seed: int) -> np.ndarr
 
 
 def golden(tokens: np.ndarray, parameters: IntegerParameters) -> list[int]:
-    return trace_tokens(sliding_windows(tokens, parameters.design.model.tokens), parameters)["readout"].reshape(-1).tolist()
+    window = parameters.design.model.tokens
+    if parameters.design.model.streaming:
+        return trace_tokens(tokens[None], parameters)["readout"][0, window - 1 :].reshape(-1).tolist()
+    return trace_tokens(sliding_windows(tokens, window), parameters)["readout"].reshape(-1).tolist()
 
 
 async def run(bench: StreamBench, tokens: np.ndarray, values: int, *, reset: bool = True) -> list[int]:

@@ -67,11 +67,27 @@ def pass_cycles(one: Pass, design: Design) -> int:
     """Cycles of a pass of the engine, the ones for its fetch and its begin included."""
     if one.kind is Kind.EMBED:
         return 2 + _embed_cycles(one, design)
+    if design.model.streaming:
+        return 2 + _stream_pass_cycles(one, design)
     steps = one.steps * (state_halves(design) if one.kind is Kind.ATTEND else 1)
     # the last operands' sum is awaited, except by what reads a word first
     running = steps + (1 if one.residual else 2) if steps else 0
     per_place = 2 if one.residual or one.kind is Kind.POOL else 1
     return 2 + one.groups * one.blocks * (running + one.places * per_place)
+
+
+def _stream_pass_cycles(one: Pass, design: Design) -> int:
+    """As `pass_cycles`; a leaky mean reads two words before it writes, and a state is kept half by half."""
+    if one.kind is Kind.TAKE:
+        return one.steps
+    if one.kind is Kind.POOL:
+        return 3 * one.places
+    steps = one.steps
+    if one.kind is Kind.ATTEND:
+        steps *= state_halves(design)
+    if one.kind is Kind.LEAK:
+        steps += state_halves(design) - 1
+    return one.groups * one.blocks * (steps + (1 if one.residual else 2) + one.places * (2 if one.residual else 1))
 
 
 def _embed_cycles(one: Pass, design: Design) -> int:

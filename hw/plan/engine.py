@@ -1,66 +1,16 @@
 """The engine's size, memory map and program: what one array of multipliers does, pass after pass, for one decision."""
 
 from dataclasses import dataclass, replace
-from enum import Enum
 
-from designs.layer_table import LinearLayer, attention_sum, key_value_sum, linear_layer, linear_layers, token_sum
-from designs.number_format import IntFormat
-from designs.schema import Design, DesignError
+from designs.layer_table import attention_sum, key_value_sum, leak_limits, linear_layer, linear_layers, token_sum
+from designs.number_format import IntFormat, product_sum
+from designs.schema import LEAK_SHIFT, Design, DesignError
 from hw.plan.folding import WORD_BITS_MAX
-from quant.golden.parameters import IntegerParameters
+from hw.plan.passes import LANE, Kind, Pass, padded_outputs
+from hw.plan.stream_program import stream_passes
+from quant.golden.parameters import IntegerParameters, LeakShifts
 
 ROWS_MAX = 8
-LANE = IntFormat(8)
-"""What one place of the engine's memories holds; narrower values are extended to it."""
-
-
-class Kind(Enum):
-    """What a pass multiplies."""
-
-    EMBED = "features by weights, group after group of outputs side by side"
-    LINEAR = "columns of activations by weights"
-    OUTER = "rows of keys by rows of values: the attention's state"
-    ATTEND = "columns of queries by the state"
-    POOL = "nothing: adds the tokens of each column"
-    READOUT = "the pooled column, or all tokens one after the other, by weights, sums given out unrounded"
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One run through the array: `groups` x `blocks` times `steps` products into every sum, then `places` words written.
-
-    source, second, dest: addresses, in units of words, of the operand that every row shares, of the operand that every lane
-    shares (where it is no weight), and of the results.
-    """
-
-    name: str
-    """The stream of designs.layer_table that it makes; `block<i>_state` for the attention's state."""
-    kind: Kind
-    source: int
-    dest: int
-    steps: int
-    groups: int
-    places: int
-    out: IntFormat
-    source_format: IntFormat
-    shift: int = 0
-    second: int = 0
-    blocks: int = 1
-    by_token: bool = False
-    """Results are written token by token, `rows` outputs side by side; otherwise output by output, all tokens side by side."""
-    residual: bool = False
-    """Results are added to what is there."""
-    lane_by_lane: bool = False
-    """A step takes one lane of a word, lane after lane, into the sums of lane 0: a readout of all tokens."""
-
-    @property
-    def has_bias(self) -> bool:
-        return self.kind in (Kind.EMBED, Kind.LINEAR, Kind.READOUT)
-
-    @property
-    def to_second(self) -> bool:
-        """Results go to the second memory, of values and state."""
-        return self.name.endswith(("_value", "_state"))
 
 
 @dataclass(frozen=True)
@@ -82,6 +32,8 @@ class MemoryMap:
 def engine_rows(design: Design) -> int:
     """Outputs computed side by side, for all tokens at once; DesignError where the engine cannot be laid out."""
     model = design.model
+    if model.streaming:
+        return next(rows for rows in (8, 4, 2, 1) if model.embed_dim % rows == 0 and model.hidden_dim % rows == 0)
     for rows in (8, 4, 2, 1):
         fits = model.embed_dim % rows == 0 and model.hidden_dim % rows == 0 and rows <= min(model.tokens, ROWS_MAX)
         if fits and model.embed_dim // rows <= model.tokens:
@@ -117,11 +69,20 @@ def program(parameters: IntegerParameters) -> tuple[Pass, ...]:
     shifts = {name: layer.shift for name, layer in parameters.linear.items()} | {"pool": parameters.mean_shift}
     for i, attention in enumerate(parameters.attention):
         shifts |= {f"block{i}_state": attention.state, f"block{i}_attention": attention.out}
-    return tuple(replace(one, shift=shifts[one.name]) for one in passes(parameters.design))
+    if not parameters.design.model.streaming:
+        return tuple(replace(one, shift=shifts[one.name]) for one in passes(parameters.design))
+    leaks = {f"block{i}_state": attention.leak for i, attention in enumerate(parameters.attention)}
+    leaks |= {"pool": parameters.pool_leak}
+    shifts |= {"tokens": 0} | {name: leak.kept + LEAK_SHIFT for name, leak in leaks.items()}
+    return tuple(
+        replace(one, shift=shifts[one.name], leak=leaks.get(one.name, LeakShifts())) for one in passes(parameters.design)
+    )
 
 
 def passes(design: Design) -> tuple[Pass, ...]:
     """The passes of one decision, from a token's features to the readout; shifts are 0, for they come with the weights."""
+    if design.model.streaming:
+        return stream_passes(design, engine_rows(design))
     at, dim, stream = memory_map(design), design.model.embed_dim, design.quant.stream
     found = [_linear("embed", design, Kind.EMBED, source=0, dest=at.history)]
     for i in range(design.model.layers):
@@ -201,11 +162,6 @@ def _linear(
     )
 
 
-def padded_outputs(layer: LinearLayer, rows: int) -> int:
-    """Outputs, filled up to whole groups; the outputs beyond the layer's have weights and bias 0 and go nowhere."""
-    return -(-layer.outputs // rows) * rows
-
-
 def embed_groups(design: Design) -> int:
     """Groups of outputs that a feature is multiplied for at once, in neighbouring lanes: 2 where a weight word holds both."""
     rows, model = engine_rows(design), design.model
@@ -225,6 +181,10 @@ def operand_bits(design: Design) -> tuple[int, int]:
     quant, halves = design.quant, state_halves(design)
     activations = [layer.input for layer in linear_layers(design)]
     own = max(one.bits + (not one.signed) for one in (*activations, quant.activation.unsigned()))
+    if design.model.streaming:  # what is kept of a state is a factor, and keys may count more than once
+        kept, added = leak_limits(design, product_sum(quant.activation.unsigned(), quant.activation, 1))
+        factor = ((1 << LEAK_SHIFT) - 1) << kept
+        own = max(own, factor.bit_length() + (halves - 1) * LANE.bits // 2 + 1, quant.activation.bits + added + 1)
     if halves == 2:
         return max(own, quant.activation.bits + LANE.bits // 2 + 1), LANE.bits // 2
     return own, max(quant.weight.bits, quant.activation.bits, quant.stream.bits)
@@ -235,6 +195,9 @@ def lane_sum_bits(design: Design) -> tuple[int, ...]:
 
     Embed's, the widest as a rule, are in the lanes of its groups alone, the readout's in lane 0.
     """
+    if design.model.streaming:
+        sums = [layer.acc.bits for layer in linear_layers(design)]
+        return (max(*sums, key_value_sum(design).bits, attention_sum(design).bits),)
     groups = design.model.embed_dim // engine_rows(design)
     lanes = {"embed": groups, "readout": 1}
     sums = [(layer.acc, lanes.get(layer.name, design.model.tokens)) for layer in linear_layers(design)]
@@ -260,7 +223,7 @@ def bias_format(design: Design) -> IntFormat:
 
 def weight_pack(design: Design) -> int:
     """Steps whose weights lie in one word, in all layers but embed: as many as embed's words hold groups, if that divides."""
-    others = [layer for layer in linear_layers(design) if layer.name != "embed"]
+    others = [layer for layer in linear_layers(design) if layer.name != "embed" or design.model.streaming]
     groups = embed_groups(design)
     return groups if all(layer.inputs % groups == 0 for layer in others) else 1
 

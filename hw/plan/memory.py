@@ -5,7 +5,7 @@ from zlib import crc32
 
 import numpy as np
 
-from designs.layer_table import linear_layers
+from designs.layer_table import LinearLayer, linear_layers
 from designs.number_format import IntFormat
 from designs.schema import GAIN_BITS, Design, DesignError, TokenizerSpec
 from hw.plan.engine import Cut, bias_cut, bias_format, embed_groups, engine_rows, padded_outputs, position_cut, weight_pack
@@ -65,7 +65,7 @@ def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
     the low bits. `<layer>_bias`: one word per output. `position`: address token * embed_dim + dim.
     With the engine, pe is its number of rows and outputs are filled up with zeros to whole groups of rows. A word holds the
     weights of `weight_pack` steps, address (nf * inputs + input) / weight_pack, the earlier one in the low bits; embed's
-    those of `embed_groups` groups, address (input * groups + nf) / embed_groups, the lower group in the low bits. A readout of
+    those of `embed_groups` groups (where states run on embed is like the others), address (input * groups + nf) / embed_groups, the lower group in the low bits. A readout of
     all tokens takes its inputs dim after dim, in each token after token. The biases of a group of rows, and the positions of
     a dim in all tokens, are vectors cut into words as hw.plan.engine.Cut says.
     `preprocess`: one word per channel, the right shift GAIN_BITS - shift in the low 5 bits, above them 1 where it is dead.
@@ -105,11 +105,18 @@ def _engine_shapes(design: Design) -> list[tuple[str, int, int]]:
     rows, bias, position = engine_rows(design), bias_cut(design), position_cut(design)
     weights, biases = [], []
     for layer in linear_layers(design):
-        side_by_side = embed_groups(design) if layer.name == "embed" else weight_pack(design)
+        side_by_side = embed_groups(design) if _by_feature(layer, design) else weight_pack(design)
         groups = padded_outputs(layer, rows) // rows
         weights.append((f"{layer.name}_weight", layer.inputs * groups // side_by_side, side_by_side * rows * layer.weight.bits))
         biases.append((f"{layer.name}_bias", groups * bias.pieces, bias.width))
+    if design.model.streaming:
+        return [*weights, *biases]
     return [*weights, *biases, ("position", design.model.embed_dim * position.pieces, position.width)]
+
+
+def _by_feature(layer: LinearLayer, design: Design) -> bool:
+    """Whether the engine takes a layer's weights input after input, all outputs of each; where states run on none."""
+    return layer.name == "embed" and not design.model.streaming
 
 
 def _require_loadable(design: Design, region: Region) -> None:
@@ -166,14 +173,16 @@ def _pipeline_words(parameters: IntegerParameters, folding: dict[str, Folding]) 
 def _engine_words(parameters: IntegerParameters) -> dict[str, list[int]]:
     design = parameters.design
     rows = engine_rows(design)
-    words = {"position": _cut(_pack(parameters.position.T, design.quant.stream), position_cut(design))}
+    words = {}
+    if not design.model.streaming:
+        words["position"] = _cut(_pack(parameters.position.T, design.quant.stream), position_cut(design))
     for layer in linear_layers(design):
         missing = padded_outputs(layer, rows) - layer.outputs
         weight = np.pad(parameters.linear[layer.name].weight, ((0, missing), (0, 0))).reshape(-1, rows, layer.inputs)
         if layer.name == "readout" and design.model.pool == "none":
             weight = weight.reshape(*weight.shape[:2], design.model.tokens, -1).swapaxes(2, 3).reshape(weight.shape)
-        order = (2, 0, 1) if layer.name == "embed" else (0, 2, 1)
-        places = rows * (embed_groups(design) if layer.name == "embed" else weight_pack(design))
+        order = (2, 0, 1) if _by_feature(layer, design) else (0, 2, 1)
+        places = rows * (embed_groups(design) if _by_feature(layer, design) else weight_pack(design))
         words[f"{layer.name}_weight"] = _pack(weight.transpose(order).reshape(-1, places), layer.weight)
         bias = np.pad(parameters.linear[layer.name].bias, (0, missing))
         words[f"{layer.name}_bias"] = _cut(_pack(bias.reshape(-1, rows), bias_format(design)), bias_cut(design))

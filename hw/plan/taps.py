@@ -5,7 +5,7 @@ from enum import Enum
 
 import numpy as np
 
-from designs.layer_table import StreamShape, streams
+from designs.layer_table import StreamShape, streams, tokens_at_once
 from designs.schema import Design
 from hw.plan.engine import LANE, engine_rows
 
@@ -57,13 +57,22 @@ def taps(design: Design) -> tuple[Tap, ...]:
     """Every boundary of designs.layer_table.streams, as the design's backend lets its values pass."""
     if design.hardware.backend != "engine":
         return tuple(Tap(stream) for stream in streams(design))
-    rows, tokens = engine_rows(design), design.model.tokens
+    rows, tokens = engine_rows(design), tokens_at_once(design)
     found = []
     for stream in streams(design):
-        if len(stream.shape) < 2:
+        if design.model.streaming:
+            found.append(_tap_of_a_token(stream, rows))
+        elif len(stream.shape) < 2:
             found.append(Tap(stream))
         elif stream.name.endswith(("_key", "_value")):
             found.append(Tap(stream, Order.GROUPS, rows))
         else:
             found.append(Tap(stream, Order.OUTPUTS, tokens))
     return tuple(found)
+
+
+def _tap_of_a_token(stream: StreamShape, rows: int) -> Tap:
+    """A state passes as one of keys after keys, where there are else tokens after tokens."""
+    if stream.name.endswith("_state"):
+        return Tap(stream, Order.GROUPS, rows)
+    return Tap(stream, lanes=rows if stream.name.endswith("_value") else 1)

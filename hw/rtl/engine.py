@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.layer_table import linear_layer, linear_layers
-from hw.plan.engine import LANE, Kind, bias_cut, bias_format, engine_rows, memory_map, position_cut, program
+from hw.plan.engine import LANE, Kind, bias_cut, bias_format, engine_rows, position_cut, program
 from hw.plan.memory import regions
 from hw.plan.taps import taps
 from hw.rtl.datapath import Datapath
@@ -18,16 +18,19 @@ from hw.rtl.pass_table import PassTable
 from hw.rtl.payloads import shape_of, vector_of
 from hw.rtl.sequencer import Sequencer
 from hw.rtl.single_port_memory import SinglePortMemory
+from hw.rtl.stream_datapath import StreamDatapath
+from hw.rtl.stream_sequencer import StreamSequencer
 from quant.golden.parameters import IntegerParameters
 
 PARAMETERS = ("weights", "biases", "positions")
 """Streams of words of one memory."""
+Control, Data = Sequencer | StreamSequencer, Datapath | StreamDatapath
 PORTS = ("tokens", "readout", "decision")
 """Boundaries that are the engine's own ports, or lie behind it."""
 
 
 class Engine(wiring.Component):
-    """Features of a token in, readout of the window that ends with it out.
+    """Features of a token in, readout of the window that ends with it out, or of the states that run on with it.
 
     i: stream of tokens, [features].  o: stream of the readout's sums, [outputs], once per token from the first full window on.
     bus: the load bus; `words` are the regions' words (hw.plan.memory.load_words) where memories can be preset.
@@ -39,6 +42,7 @@ class Engine(wiring.Component):
         self.design = design = parameters.design
         self.program = program(parameters)
         self._rows, self._tokens = engine_rows(design), design.model.tokens
+        self._streaming = design.model.streaming
         self.parameters = self._parameter_memory(words)
         self._seen = {tap.name: (Signal(tap.payload_bits), Signal()) for tap in taps(design) if tap.name not in PORTS}
         super().__init__(
@@ -57,20 +61,21 @@ class Engine(wiring.Component):
         design = self.design
         found, layers = {one.name: one for one in regions(design, {})}, [layer.name for layer in linear_layers(design)]
         weights, biases = ([found[f"{layer}_{kind}"] for layer in layers] for kind in ("weight", "bias"))
-        positions = [found["position"]]
+        positions = [] if self._streaming else [found["position"]]
         bias = data.ArrayLayout(shape_of(bias_format(design)), self._rows)
         return ParameterMemory(
             weights=(weights[0].width, weights),
             biases=(bias, bias_cut(design).pieces, biases),
-            positions=(vector_of(design.quant.stream, self._tokens), position_cut(design).pieces, positions),
+            positions=(vector_of(design.quant.stream, self._tokens), position_cut(design).pieces, positions) if positions else None,
             init=[word for one in (*weights, *biases, *positions) for word in words.get(one.name, ())],
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.table = table = PassTable(self.program)
-        m.submodules.sequencer = control = Sequencer(self.design, self.program)
-        m.submodules.datapath = datapath = Datapath(self.design, self.program)
+        control: Control = (StreamSequencer if self._streaming else Sequencer)(self.design, self.program)
+        datapath: Data = (StreamDatapath if self._streaming else Datapath)(self.design, self.program)
+        m.submodules.sequencer, m.submodules.datapath = control, datapath
         for block in (control, datapath):
             wiring.connect(m, table.now, block.now)
         wiring.connect(m, control.steer, datapath.steer)
@@ -88,12 +93,12 @@ class Engine(wiring.Component):
         self._show(m, control, datapath)
         return m
 
-    def _place_parameters(self, m: Module, control: Sequencer, datapath: Datapath) -> None:
+    def _place_parameters(self, m: Module, control: Control, datapath: Data) -> None:
         """The streams of parameters: words of weights, biases of all rows, positions of all tokens."""
         m.submodules.parameters = parameters = self.parameters
         wiring.connect(m, wiring.flipped(self.bus), parameters.bus)
         m.d.comb += parameters.only_weights.eq(control.only_weights)
-        for name in PARAMETERS:
+        for name in PARAMETERS[:2] if self._streaming else PARAMETERS:
             stream_of = getattr(parameters, name)
             m.d.comb += [
                 Value.cast(getattr(datapath, name)).eq(Value.cast(stream_of.payload)),
@@ -101,9 +106,9 @@ class Engine(wiring.Component):
                 stream_of.ready.eq(getattr(control, f"{name}_ready")),
             ]
 
-    def _place_memories(self, m: Module, control: Sequencer, datapath: Datapath) -> None:
+    def _place_memories(self, m: Module, control: Control, datapath: Data) -> None:
         """The memory of rows; that of columns lies in the datapath."""
-        m.submodules.rows = rows = SinglePortMemory(depth=memory_map(self.design).second_depth, width=self._rows * LANE.bits)
+        m.submodules.rows = rows = SinglePortMemory(depth=control.rows_depth, width=self._rows * LANE.bits)
         rows.follow(m, control.rows)
         m.d.comb += [
             rows.write_data.eq(Value.cast(datapath.to_rows)),
@@ -111,15 +116,18 @@ class Engine(wiring.Component):
         ]
         wiring.connect(m, control.columns, datapath.access)
 
-    def _show(self, m: Module, control: Sequencer, datapath: Datapath) -> None:
+    def _show(self, m: Module, control: Control, datapath: Data) -> None:
         """Drive what `transfers` gives."""
-        steer, deciding = control.steer, control.deciding
-        found = {"embed": (datapath.embed, steer.is_embed), "window": (datapath.added, steer.is_window & deciding)}
+        steer, deciding, found = control.steer, control.deciding, {}
+        if isinstance(datapath, Datapath):
+            found = {"embed": (datapath.embed, steer.is_embed), "window": (datapath.added, steer.is_window & deciding)}
         for number, one in enumerate(self.program):
             valid = control.last & deciding & (control.index == number)
+            if one.name == "embed":
+                valid = control.last & (control.index == number)  # of every token
             if one.kind is Kind.POOL:
                 found["pool"] = (datapath.rounded[0], valid)
-            elif one.kind in (Kind.LINEAR, Kind.ATTEND):
+            elif one.kind in (Kind.LINEAR, Kind.ATTEND, Kind.LEAK):
                 found[one.name] = (datapath.to_rows if one.by_token else datapath.rounded, valid)
             if one.residual:
                 found[one.name.replace("project", "attended").replace("contract", "out")] = (datapath.added, valid)

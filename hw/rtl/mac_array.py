@@ -162,9 +162,7 @@ class MacArray(wiring.Component):
         row_bits: int,
         kinds: int = 1,
     ):
-        if rows > lanes:
-            raise ValueError(f"MacArray: rows={rows} is more than lanes={lanes}; use at most as many")
-        self._rows, self._lanes, self._kinds = rows, lanes, kinds
+        self._rows, self._lanes, self._kinds, self._places = rows, lanes, kinds, max(rows, lanes)
         self._bits = {"own_bits": own_bits, "shared_bits": shared_bits, "bias_bits": bias_bits, "row_bits": row_bits}
         self._sum_bits = tuple(sum_bits)
         super().__init__(
@@ -177,9 +175,9 @@ class MacArray(wiring.Component):
                 "first": In(1),
                 "lanes": In(lanes),
                 "show": In(1),
-                "place": In(range(lanes)),
+                "place": In(range(self._places)),
                 "by_lane": In(1),
-                "column": Out(lanes_of(sum_bits)),
+                "column": Out(lanes_of((*sum_bits, *(row_bits,) * (self._places - lanes)))),
             }
         )
 
@@ -210,10 +208,11 @@ class MacArray(wiring.Component):
                 lane.shown.eq(Cat(*shown)),
                 lane.row_shown.eq(self.show & self.by_lane & (self.place == number)),
             ]
-        for number, lane in enumerate(lanes):
-            found: Value = lane.column
+        for number in range(self._places):
+            parts: list[Value] = [lane.column for lane in lanes[number : number + 1]]
             if number < self._rows:
-                found |= reduce(or_, (each.row_sums[number] for each in lanes))
+                parts.append(reduce(or_, (each.row_sums[number] for each in lanes)))
+            found = reduce(or_, parts)
             m.d.comb += self.column[number].eq(found)
         return m
 

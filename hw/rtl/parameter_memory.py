@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -76,7 +76,7 @@ class VectorReader(wiring.Component):
 
 
 class ParameterMemory(wiring.Component):
-    """Weights, biases and positions, each from its first word to its last and from the first again.
+    """Weights, biases and positions, where there are any, each from its first word to its last and from the first again.
 
     weights: stream of words, straight from the memory's output. biases, positions: streams of vectors, put together from
     `pieces` words each. only_weights: nothing else is read; without it, weights come last. A word of weights that was read but
@@ -89,31 +89,39 @@ class ParameterMemory(wiring.Component):
         *,
         weights: tuple[object, list[Region]],
         biases: tuple[object, int, list[Region]],
-        positions: tuple[object, int, list[Region]],
+        positions: tuple[object, int, list[Region]] | None,
         init: Iterable[int] = (),
     ):
-        (word, weight_regions), (bias, bias_pieces, bias_regions), (position, pieces, regions) = weights, biases, positions
+        (word, weight_regions), (bias, bias_pieces, bias_regions) = weights, biases
+        position, pieces, regions = positions or (None, 0, [])
         self.memory = LoadableMemory(*weight_regions, *bias_regions, *regions, init=init)
         self._weights = Cursor(0, weight_regions)
         first = self._weights.words
         self._biases = VectorReader(bias, bias_pieces, first, bias_regions)
-        self._positions = VectorReader(position, pieces, first + self._biases.cursor.words, regions)
-        super().__init__(
-            {
-                "bus": In(LoadBus()),
-                "only_weights": In(1),
-                "weights": Out(stream.Signature(word)),
-                "biases": Out(stream.Signature(bias)),
-                "positions": Out(stream.Signature(position)),
-            }
-        )
+        ports = {
+            "bus": In(LoadBus()),
+            "only_weights": In(1),
+            "weights": Out(stream.Signature(word)),
+            "biases": Out(stream.Signature(bias)),
+        }
+        self._positions = None
+        if positions is not None:
+            self._positions = VectorReader(position, pieces, first + self._biases.cursor.words, regions)
+            ports["positions"] = Out(stream.Signature(position))
+        super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.memory, m.submodules.weight_cursor = memory, weights = self.memory, self._weights
-        m.submodules.bias_reader, m.submodules.position_reader = biases, positions = self._biases, self._positions
+        m.submodules.bias_reader = biases = self._biases
+        readers, positions_granted = [(biases, self.biases)], Value.cast(Const(0))
+        if self._positions is not None:
+            m.submodules.position_reader = positions = self._positions
+            readers.append((positions, self.positions))
+            positions_granted = positions.granted
+            m.d.comb += positions.granted.eq(positions.wants & ~self.only_weights)
         wiring.connect(m, wiring.flipped(self.bus), memory.bus)
-        for reader, port in ((biases, self.biases), (positions, self.positions)):
+        for reader, port in readers:
             wiring.connect(m, reader.o, wiring.flipped(port))
             m.d.comb += reader.word.eq(memory.read_data)
         taken, wanted, read = Signal(), Signal(), Signal()
@@ -122,13 +130,12 @@ class ParameterMemory(wiring.Component):
             wanted.eq(taken | ~self.weights.valid),
             weights.step.eq(taken),
             Value.cast(self.weights.payload).eq(memory.read_data),
-            positions.granted.eq(positions.wants & ~self.only_weights),
-            biases.granted.eq(biases.wants & ~positions.granted & ~self.only_weights),
-            read.eq(wanted & ~positions.granted & ~biases.granted),
-            memory.enable.eq(read | positions.granted | biases.granted),
+            biases.granted.eq(biases.wants & ~positions_granted & ~self.only_weights),
+            read.eq(wanted & ~positions_granted & ~biases.granted),
+            memory.enable.eq(read | positions_granted | biases.granted),
             memory.address.eq(Mux(taken, weights.following, weights.current)),
         ]
-        for reader in (biases, positions):
+        for reader, _ in readers:
             with m.If(reader.granted):
                 m.d.comb += memory.address.eq(reader.address)
         m.d.sync += self.weights.valid.eq((read | (self.weights.valid & ~taken & ~memory.enable)) & ~memory.loading)

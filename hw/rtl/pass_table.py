@@ -7,13 +7,16 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.number_format import IntFormat
-from hw.plan.engine import LANE, Kind, Pass
+from hw.plan.passes import LANE, Kind, Pass
 from hw.rtl.write_back import SHIFT_BITS
+from quant.golden.parameters import LeakShifts
 
 FLAGS = (
     *("embeds", "outer", "attends", "pools", "reads_out"),
     *("has_bias", "by_token", "to_second", "residual", "lane_by_lane", "unsigned"),
 )
+STREAM_FLAGS = ("takes", "leaks", "attends", "pools", "reads_out", "has_bias", "by_token", "to_second", "residual", "unsigned")
+"""Where states run on."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,13 @@ class Field:
         return max(self.values)
 
 
+def runs_on(program: tuple[Pass, ...]) -> bool:
+    """Whether the program is one of states that run on."""
+    return any(one.kind is Kind.TAKE for one in program)
+
+
 def flags_of(one: Pass) -> dict[str, bool]:
-    """The flags of a pass by name, in the order of FLAGS."""
+    """The flags of a pass by name, in the order of FLAGS; then those that only STREAM_FLAGS has."""
     kinds = {
         "embeds": Kind.EMBED,
         "outer": Kind.OUTER,
@@ -45,11 +53,13 @@ def flags_of(one: Pass) -> dict[str, bool]:
         "residual": one.residual,
         "lane_by_lane": one.lane_by_lane,
         "unsigned": not one.source_format.signed,
+        "takes": one.kind is Kind.TAKE,
+        "leaks": one.kind is Kind.LEAK,
     }
 
 
 def fields_of(program: tuple[Pass, ...]) -> tuple[Field, ...]:
-    """Addresses, and counters by their last values."""
+    """Addresses, counters by their last values, and shifts; kept, added: of a state that runs on."""
     rows = {
         "source": [one.source for one in program],
         "second": [one.second for one in program],
@@ -60,6 +70,9 @@ def fields_of(program: tuple[Pass, ...]) -> tuple[Field, ...]:
         "last_place": [one.places - 1 for one in program],
         "shift": [one.shift for one in program],
     }
+    if runs_on(program):
+        states = [one.leak if one.kind is Kind.LEAK else LeakShifts() for one in program]
+        rows |= {"kept": [leak.kept for leak in states], "added": [leak.added for leak in states]}
     return tuple(Field(name, tuple(values)) for name, values in rows.items())
 
 
@@ -69,7 +82,8 @@ class PassFields(wiring.Signature):
     def __init__(self, program: tuple[Pass, ...]):
         limit = signed(LANE.bits + 1)
         members = {field.name: Out(range(field.limit + 1)) for field in fields_of(program)}
-        members |= {name: Out(1) for name in FLAGS} | {"low": Out(limit), "high": Out(limit)}
+        flags = STREAM_FLAGS if runs_on(program) else FLAGS
+        members |= {name: Out(1) for name in flags} | {"low": Out(limit), "high": Out(limit)}
         super().__init__(members | {"shift": Out(SHIFT_BITS)})
 
 
@@ -85,13 +99,15 @@ class PassTable(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        flags = STREAM_FLAGS if runs_on(self.program) else FLAGS
         with m.If(self.fetch), m.Switch(self.index):
             for number, one in enumerate(self.program):
                 with m.Case(number):
                     for field in self._fields:
                         m.d.sync += self._port(field.name).eq(field.values[number])
-                    for name, value in flags_of(one).items():
-                        m.d.sync += self._port(name).eq(value)
+                    found = flags_of(one)
+                    for name in flags:
+                        m.d.sync += self._port(name).eq(found[name])
                     written = one.out if one.out.bits <= LANE.bits else IntFormat(LANE.bits)
                     m.d.sync += [self.now.low.eq(written.min), self.now.high.eq(written.max)]
         return m

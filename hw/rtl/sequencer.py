@@ -41,6 +41,7 @@ class Sequencer(wiring.Component):
 
     def __init__(self, design: Design, program: tuple[Pass, ...]):
         self.design, self.program, at = design, program, memory_map(design)
+        self.rows_depth = at.second_depth
         self._tokens, self._kinds = design.model.tokens, embed_groups(design)
         ports = {f"{name}_valid": In(1) for name in HANDSHAKES} | {f"{name}_ready": Out(1) for name in HANDSHAKES}
         super().__init__(
