@@ -25,7 +25,7 @@ from rtl_sim.small_designs import SMALL
 from rtl_sim.variants import block_under_test
 
 WINDOWS = 4
-SEED, SEEDS = 11, {"preprocessed": 8, "mixed": 1}
+SEED, SEEDS = 11, {"preprocessed": 8, "mixed": 1, "streaming": 1, "streaming_int8": 50, "streaming_one_row": 6}
 """Such that the windows of a test are decided differently."""
 PERIOD_NS = 10
 CYCLES_MAX = 200_000

@@ -114,22 +114,22 @@ class ParameterMemory(wiring.Component):
         m = Module()
         m.submodules.memory, m.submodules.weight_cursor = memory, weights = self.memory, self._weights
         m.submodules.bias_reader = biases = self._biases
-        readers, positions_granted = [(biases, self.biases)], Value.cast(Const(0))
-        if self._positions is not None:
-            m.submodules.position_reader = positions = self._positions
+        readers, positions = [(biases, self.biases)], self._positions
+        if positions is not None:
+            m.submodules.position_reader = positions
             readers.append((positions, self.positions))
-            positions_granted = positions.granted
-            m.d.comb += positions.granted.eq(positions.wants & ~self.only_weights)
         wiring.connect(m, wiring.flipped(self.bus), memory.bus)
         for reader, port in readers:
             wiring.connect(m, reader.o, wiring.flipped(port))
             m.d.comb += reader.word.eq(memory.read_data)
         taken, wanted, read = Signal(), Signal(), Signal()
+        positions_granted = Const(0) if positions is None else positions.granted
         m.d.comb += [
             taken.eq(self.weights.valid & self.weights.ready),
             wanted.eq(taken | ~self.weights.valid),
             weights.step.eq(taken),
             Value.cast(self.weights.payload).eq(memory.read_data),
+            *([] if positions is None else [positions.granted.eq(positions.wants & ~self.only_weights)]),
             biases.granted.eq(biases.wants & ~positions_granted & ~self.only_weights),
             read.eq(wanted & ~positions_granted & ~biases.granted),
             memory.enable.eq(read | positions_granted | biases.granted),
