@@ -297,13 +297,13 @@ class ModelSpec:
     pool: str = "mean"
     """mean: the readout sees the mean of the window's tokens; none: all of them, row-major, `tokens * embed_dim` values."""
     attention: str = "window"
-    """window: every token sees the whole window, whose mean is read out. stream: a token sees itself and, leakily, all before it
-    since reset; the mean is leaky too, and tokens have no position."""
+    """window: every token sees the whole window, whose mean is read out. stream: a token sees itself and, leakily, all before
+    it since reset; the mean is leaky too, and tokens have no position."""
 
     def __post_init__(self) -> None:
         _require(
             self.attention in ATTENTIONS,
-            f"ModelSpec: attention={self.attention!r} is unknown; use one of {', '.join(ATTENTIONS)}",
+            f"ModelSpec: attention={self.attention!r} is unknown; use {' or '.join(ATTENTIONS)}",
         )
         _require(self.pool in POOLS, f"ModelSpec: pool={self.pool!r} is unknown; use one of {', '.join(POOLS)}")
         _require(self.task in TASKS, f"ModelSpec: task={self.task!r} is unknown; use one of {', '.join(TASKS)}")
@@ -408,7 +408,7 @@ class Design:
         )
         _require(
             not self.model.streaming or self.hardware.backend == "engine",
-            f"{self.name}: attention='stream' has no pipeline, but hardware.backend={self.hardware.backend!r}; use backend='engine'",
+            f"{self.name}: model.attention='stream' has no hardware.backend={self.hardware.backend!r}; use backend='engine'",
         )
 
     @property

@@ -1,4 +1,4 @@
-"""ReLU-kernel linear attention: keys and values meet in one embed_dim x embed_dim state, a window's or a leaky one; no softmax."""
+"""ReLU-kernel linear attention: keys and values meet in one embed_dim x embed_dim state, no softmax."""
 
 import torch
 from torch import Tensor, nn
@@ -32,8 +32,8 @@ class LinearAttention(nn.Module):
 
 
 def leaks(tokens: int) -> Tensor:
-    """[tokens, tokens]: by how much token s, the column, counts in the leaky mean after token t, the row, which was 0 before the
-    first: ``mean_t = mean_(t-1) + (new_t - mean_(t-1)) * 2 ** -LEAK_SHIFT``."""
+    """[tokens, tokens]: by how much token s, the column, counts in the leaky mean after token t, the row, which was 0 before
+    the first: ``mean_t = mean_(t-1) + (new_t - mean_(t-1)) * 2 ** -LEAK_SHIFT``."""
     share = 2.0**-LEAK_SHIFT
     age = torch.arange(tokens)[:, None] - torch.arange(tokens)
     return torch.where(age >= 0, share * (1 - share) ** age.clamp_min(0), 0.0)

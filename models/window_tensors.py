@@ -12,7 +12,6 @@ from models.preprocessing import preprocessed_streams
 from models.standardise import Standardisation
 from models.wavelets import float_tokens
 
-
 RUN_IN = 1
 """Windows of tokens in front of a training window whose states run on: after one of ten tokens 5.6 % of what was is left."""
 

@@ -1,7 +1,7 @@
 """QuantInd -> QONNX: one graph for one window, every tensor that carries a boundary named as in designs.layer_table.
 
-Where states run on, the graph is one step instead: a token and the states before it in, readout and the states after it out, all
-of them integers.
+Where states run on, the graph is one step instead: a token and the states before it in, readout and the states after it out,
+the states as integers.
 """
 
 import json
@@ -34,7 +34,7 @@ class StreamStep(nn.Module):
         self.model, self.names = model, state_names(model.design)
 
     def forward(self, tokens: torch.Tensor, *before: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """tokens [1, 1, features], before in the order of `state_names` -> (readout [1, 1, outputs], states after the token)."""
+        """tokens [1, 1, features], states in the order of `state_names` -> (readout [1, 1, outputs], states after it)."""
         units = [2.0 ** self.model.exponent(name) for name in self.names]
         found, readout = self.model.boundaries(
             tokens, {name: held * unit for name, held, unit in zip(self.names, before, units, strict=True)}
@@ -104,7 +104,7 @@ def export_qonnx(model: QuantInd, front: np.ndarray | FrontEnd, path: Path) -> N
 
 def _trace(model: QuantInd, design: Design, path: Path) -> None:
     module: nn.Module = model
-    example = (torch.zeros(1, tokens_at_once(design), design.tokenizer.features),)
+    example: tuple[torch.Tensor, ...] = (torch.zeros(1, tokens_at_once(design), design.tokenizer.features),)
     names = state_names(design)
     if names:
         module, states = StreamStep(model).eval(), model.at_reset(1)

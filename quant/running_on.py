@@ -1,4 +1,4 @@
-"""Decoders whose states run on, over whole streams from reset: what Brevitas and the golden model decide at labelled moments."""
+"""Decoders whose states run on, over whole streams from reset: what Brevitas and the golden model read out at every token."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ TOKENS_AT_ONCE = 512
 
 def golden_readouts(streams: dict[int, np.ndarray], parameters: IntegerParameters) -> dict[int, Trace]:
     """streams int64 [tokens, features] by stream -> `readout` [tokens, outputs], and of a classifier `decision` [tokens, 1]."""
-    found = {}
+    found: dict[int, Trace] = {}
     for number, tokens in streams.items():
         every = trace_embedded(through("embed", tokens, parameters), parameters)
         found[number] = {name: every[name] for name in ("readout", "decision") if name in every}

@@ -111,11 +111,8 @@ def export_and_check(quantized: Quantized, out: Path) -> list[Metric]:
     line = first_mismatch(rows)
     if line:
         raise ExportMismatch(f"{design.name}: {line}")
-    if design.model.streaming:
-        of_windows = _running_on(quantized, parameters)
-    else:
-        of_windows = ({name: rows[: len(wanted)] for name, rows in trace.items()} for trace in (traced, golden))
-    by_brevitas, by_integers = (_decisions(trace, parameters) for trace in of_windows)
+    pair = _running_on(quantized, parameters) if design.model.streaming else (traced, golden)
+    by_brevitas, by_integers = (_decisions(trace, parameters)[: len(wanted)] for trace in pair)
     save_trace(traced, wanted, by_integers, found.windows_of("test"), out / TRACE)
     note = f"{len(wanted)} test windows of {found.source}"
     note += ", states running on since the stream's reset" if design.model.streaming else ""

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from designs.number_format import INT8
 from designs.ind_tiny import IND_TINY
+from designs.number_format import INT8
 from designs.schema import Design, PreprocessSpec, QuantSpec, SpatialSpec, TokenizerSpec
 
 COUNTS = TokenizerSpec(channels=6, sample_hz=20, wavelets=1, octaves=1, taps=0, cycles=0, token_ms=50, signal="counts")

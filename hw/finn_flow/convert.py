@@ -168,8 +168,8 @@ def given(model: ModelWrapper) -> list[str]:
 
 
 def set_batch(model: ModelWrapper, batch: int) -> ModelWrapper:
-    """A copy of a converted graph that takes `batch` windows at once, or `batch` steps of sequences: the leading dimension of every
-    computed tensor."""
+    """A copy of a converted graph that takes `batch` windows at once, or steps of as many sequences: the leading dimension of
+    every computed tensor."""
     model = ModelWrapper(model.model, make_deepcopy=True)
     computed = [output for node in model.graph.node for output in node.output]
     for tensor in (*given(model), *computed):

@@ -1,4 +1,4 @@
-"""FINN's reference graph on a batch of windows, or on sequences token after token: the integers at every boundary, by execute_onnx."""
+"""FINN's reference graph on windows, or on sequences token after token: the integers at every boundary, by execute_onnx."""
 
 import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
@@ -10,8 +10,10 @@ from quant.golden.trace import Trace
 
 
 def boundaries(model: ModelWrapper, tokens: np.ndarray) -> Trace:
-    """tokens int [batch, tokens, features] through a converted graph of that batch -> int64 [batch, ...] by boundary; where states
-    run on, [batch, tokens, ...]: each sequence begins with all states 0."""
+    """tokens int [batch, tokens, features] through a converted graph of that batch -> int64 [batch, ...] by boundary.
+
+    Where states run on, it is [batch, tokens, ...]: each sequence begins with all states 0.
+    """
     first, *states = given(model)
     if states:
         return _token_after_token(model, tokens, first, states)

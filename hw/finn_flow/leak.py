@@ -1,4 +1,4 @@
-"""Leaky means in FINN's graph: what is kept and what is added have other scales, which become whole factors in front of the sum."""
+"""Leaky means in FINN's graph: what is kept and what is added have other scales, which become whole factors before the sum."""
 
 import numpy as np
 from onnx import NodeProto, helper
@@ -16,8 +16,8 @@ class MoveCommonScalePastAdd(Transformation):
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         for add in model.get_nodes_by_op_type("Add"):
             muls = [model.find_producer(name) for name in add.input]
-            factors = [_factor(model, mul) for mul in muls]
-            if None in factors or any(model.is_fork_node(mul) for mul in muls) or len(set(factors)) == 1:
+            factors = [factor for mul in muls if (factor := _factor(model, mul)) is not None]
+            if len(factors) < 2 or any(model.is_fork_node(mul) for mul in muls) or len(set(factors)) == 1:
                 continue
             common = min(_lowest_bit(factor) for factor in factors)
             if common == 1:

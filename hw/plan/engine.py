@@ -196,8 +196,8 @@ def lane_sum_bits(design: Design) -> tuple[int, ...]:
     Embed's, the widest as a rule, are in the lanes of its groups alone, the readout's in lane 0.
     """
     if design.model.streaming:
-        sums = [layer.acc.bits for layer in linear_layers(design)]
-        return (max(*sums, key_value_sum(design).bits, attention_sum(design).bits),)
+        every = [layer.acc.bits for layer in linear_layers(design)]
+        return (max(*every, key_value_sum(design).bits, attention_sum(design).bits),)
     groups = design.model.embed_dim // engine_rows(design)
     lanes = {"embed": groups, "readout": 1}
     sums = [(layer.acc, lanes.get(layer.name, design.model.tokens)) for layer in linear_layers(design)]

@@ -64,10 +64,10 @@ def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
     `<layer>_weight`: address nf * (inputs / simd) + sf, weight [nf * pe + p, sf * simd + s] at place p * simd + s, place 0 in
     the low bits. `<layer>_bias`: one word per output. `position`: address token * embed_dim + dim.
     With the engine, pe is its number of rows and outputs are filled up with zeros to whole groups of rows. A word holds the
-    weights of `weight_pack` steps, address (nf * inputs + input) / weight_pack, the earlier one in the low bits; embed's
-    those of `embed_groups` groups (where states run on embed is like the others), address (input * groups + nf) / embed_groups, the lower group in the low bits. A readout of
-    all tokens takes its inputs dim after dim, in each token after token. The biases of a group of rows, and the positions of
-    a dim in all tokens, are vectors cut into words as hw.plan.engine.Cut says.
+    weights of `weight_pack` steps, address (nf * inputs + input) / weight_pack, the earlier one in the low bits; embed's,
+    unless states run on, those of `embed_groups` groups, address (input * groups + nf) / embed_groups, the lower group in the
+    low bits. A readout of all tokens takes its inputs dim after dim, in each token after token. The biases of a group of rows,
+    and the positions of a dim in all tokens, are vectors cut into words as hw.plan.engine.Cut says.
     `preprocess`: one word per channel, the right shift GAIN_BITS - shift in the low 5 bits, above them 1 where it is dead.
     """
     shapes = _tokenizer_shapes(design.tokenizer)

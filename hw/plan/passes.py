@@ -5,7 +5,7 @@ from enum import Enum
 
 from designs.layer_table import LinearLayer
 from designs.number_format import IntFormat
-from quant.golden.parameters import LeakShifts
+from quant.golden.parameters import NO_LEAK, LeakShifts
 
 LANE = IntFormat(8)
 """What one place of the engine's memories holds; narrower values are extended to it."""
@@ -51,7 +51,7 @@ class Pass:
     """Results are added to what is there."""
     lane_by_lane: bool = False
     """A step takes one lane of a word, lane after lane, into the sums of lane 0: a readout of all tokens."""
-    leak: LeakShifts = LeakShifts()
+    leak: LeakShifts = NO_LEAK
     """Of a leaky mean: the state, and the pool where states run on."""
 
     @property

@@ -54,11 +54,15 @@ def stream_passes(design: Design, rows: int) -> tuple[Pass, ...]:
     """The passes of one token, from its features to the readout; shifts are 0, for they come with the weights."""
     at, dim, stream = stream_map(design, rows), design.model.embed_dim, design.quant.stream
     features, token = design.tokenizer.features, design.tokenizer.token
-    take = Pass("tokens", Kind.TAKE, source=0, dest=at.features, steps=features, groups=1, places=1, out=token, source_format=token)
+    take = Pass(
+        "tokens", Kind.TAKE, source=0, dest=at.features, steps=features, groups=1, places=1, out=token, source_format=token
+    )
     found = [take, _linear("embed", design, rows, at.features, at.stream)]
     for i in range(design.model.layers):
         found += _block(i, design, rows, at)
-    pool = Pass("pool", Kind.POOL, source=at.stream, dest=at.pool, steps=0, groups=1, places=dim, out=stream, source_format=stream)
+    pool = Pass(
+        "pool", Kind.POOL, source=at.stream, dest=at.pool, steps=0, groups=1, places=dim, out=stream, source_format=stream
+    )
     return (*found, pool, _linear("readout", design, rows, at.pool, 0, kind=Kind.READOUT))
 
 

@@ -1,6 +1,7 @@
 """One array of multipliers for every layer, sequenced by the program of hw.plan.engine (docs/blocks/engine.md)."""
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -24,7 +25,8 @@ from quant.golden.parameters import IntegerParameters
 
 PARAMETERS = ("weights", "biases", "positions")
 """Streams of words of one memory."""
-Control, Data = Sequencer | StreamSequencer, Datapath | StreamDatapath
+Control: TypeAlias = Sequencer | StreamSequencer
+Data: TypeAlias = Datapath | StreamDatapath
 PORTS = ("tokens", "readout", "decision")
 """Boundaries that are the engine's own ports, or lie behind it."""
 
@@ -66,7 +68,9 @@ class Engine(wiring.Component):
         return ParameterMemory(
             weights=(weights[0].width, weights),
             biases=(bias, bias_cut(design).pieces, biases),
-            positions=(vector_of(design.quant.stream, self._tokens), position_cut(design).pieces, positions) if positions else None,
+            positions=(vector_of(design.quant.stream, self._tokens), position_cut(design).pieces, positions)
+            if positions
+            else None,
             init=[word for one in (*weights, *biases, *positions) for word in words.get(one.name, ())],
         )
 

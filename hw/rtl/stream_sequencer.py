@@ -122,7 +122,10 @@ class StreamSequencer(wiring.Component):
         with m.If(finished & now.reads_out & ~self.deciding):
             m.d.sync += held.eq(held + 1)
         self._runs = phase.ongoing("RUN")
-        m.d.comb += [self.steer.writes.eq(phase.ongoing("WRITE")), self.steer.fills.eq(phase.ongoing("FILL") & self.feature_valid)]
+        m.d.comb += [
+            self.steer.writes.eq(phase.ongoing("WRITE")),
+            self.steer.fills.eq(phase.ongoing("FILL") & self.feature_valid),
+        ]
 
     def _take(self, m: Module) -> None:
         """Operands into the array, one cycle after their memories were asked."""

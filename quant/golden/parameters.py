@@ -50,6 +50,9 @@ class LeakShifts:
     added: int = 0
 
 
+NO_LEAK = LeakShifts()
+
+
 @dataclass(frozen=True)
 class AttentionShifts:
     """state: key-value sum -> KV state; out: query times state -> attention output.
@@ -61,14 +64,14 @@ class AttentionShifts:
     state: int
     out: int
     numerator: int = 0
-    leak: LeakShifts = LeakShifts()
+    leak: LeakShifts = NO_LEAK
 
 
 def _check_leak(who: str, leak: LeakShifts, design: Design, new: IntFormat) -> None:
     kept, added = leak_limits(design, new) if design.model.streaming else (0, 0)
     if not (0 <= leak.kept <= kept and 0 <= leak.added <= added) or (leak.kept and leak.added):
         raise ParameterError(
-            f"{who} leak: kept={leak.kept}, added={leak.added} are out of range; use 0 to {kept} and 0 to {added}, one of them 0"
+            f"{who} leak: kept={leak.kept}, added={leak.added} are out of range; use 0 to {kept}, 0 to {added}, one of them 0"
         )
 
 
@@ -120,7 +123,7 @@ class IntegerParameters:
     """[outputs] or [1]: a regressor's value = readout * readout_scale * target_scale + target_centre; reports only."""
     preprocess: PreprocessParameters | None = None
     """Where the design preprocesses its samples."""
-    pool_leak: LeakShifts = LeakShifts()
+    pool_leak: LeakShifts = NO_LEAK
     """Of the pooled vector, where states run on."""
 
     def __post_init__(self) -> None:

@@ -10,8 +10,8 @@ SHARE = 2.0**-LEAK_SHIFT
 
 
 def leak_shifts(graph: Graph, name: str, new: str, new_exponent: int, out: IntFormat) -> LeakShifts:
-    """The shifts of the state `name`, which must take its share of the tensor `new`, of scale 2 ** `new_exponent`, keep the rest
-    of the state before, and leave the graph as integers."""
+    """The shifts of the state `name`, which must take its share of the tensor `new`, of scale 2 ** `new_exponent`, keep the
+    rest of the state before, and leave the graph as integers."""
     total = graph.producer(graph.quantizer(name, out).input[0], "Add")
     exponent, held, taken = graph.exponent(name, out), "", ""
     for part in total.input:

@@ -11,8 +11,8 @@ from quant.golden.residual import residual
 
 
 def trace_embedded(embed: np.ndarray, parameters: IntegerParameters) -> dict[str, np.ndarray]:
-    """embed int64 [tokens, embed_dim], the first token after reset first -> the streams from block0_query to `decision`, one row
-    per token; KV states [tokens, embed_dim (key), embed_dim (value)]."""
+    """embed int64 [tokens, embed_dim], the first token after reset first -> the streams from block0_query to `decision`, one
+    row per token; KV states [tokens, embed_dim (key), embed_dim (value)]."""
     design = parameters.design
     stream, current = design.quant.stream, embed
     found: dict[str, np.ndarray] = {}
