@@ -343,8 +343,8 @@ class ModelSpec:
 
     @property
     def mean_shift(self) -> int:
-        """Sums over tokens are scaled by 2 ** -mean_shift, the power of two next above `tokens`: no divider in hardware. A leaky
-        mean takes 2 ** -LEAK_SHIFT of what is new."""
+        """Sums over tokens are scaled by 2 ** -mean_shift, the power of two next above `tokens`: no divider in hardware. A
+        leaky mean takes 2 ** -LEAK_SHIFT of what is new."""
         return LEAK_SHIFT if self.streaming else (self.tokens - 1).bit_length()
 
 

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
-from designs.catalogue import find_design
+from designs.catalogue import CATALOGUE, find_design
 from designs.schema import Design
+
+WINDOWED = [name for name, design in CATALOGUE.items() if not design.model.streaming]
+"""Names of the designs that can be built in any structure: a decoder whose states run on has the engine alone."""
 
 
 def with_backend(design: Design | str, backend: str) -> Design:

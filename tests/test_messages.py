@@ -18,6 +18,7 @@ from designs.metric import Metric, MetricError, read_metrics, write_metrics
 from designs.number_format import INT8, UINT8, IntFormat
 from designs.schema import Design, DesignError, PreprocessSpec, SpatialSpec
 from quant.golden.exactness import ExactnessError, read_rows
+from rtl_sim.backends import with_backend
 
 ROOT = Path(__file__).resolve().parents[1]
 PREPROCESS = PreprocessSpec(drift_bits=8, dead_after=1200)
@@ -123,6 +124,17 @@ TOKENIZER, MODEL, QUANT, HARDWARE = IND_TINY.tokenizer, IND_TINY.model, IND_TINY
         (MODEL, {"embed_dim": -8}, "ModelSpec: embed_dim=-8 is not a positive whole number"),
         (MODEL, {"tokens": 1}, "ModelSpec: tokens=1 leaves nothing to attend to; use at least 2"),
         (MODEL, {"outputs": 1}, "ModelSpec: outputs=1 leaves nothing to decide; use at least 2"),
+        (MODEL, {"attention": "causal"}, "ModelSpec: attention='causal' is unknown; use window or stream"),
+        (
+            MODEL,
+            {"attention": "stream", "pool": "none"},
+            "ModelSpec: attention='stream' keeps no window that pool='none' could read out; use pool='mean'",
+        ),
+        (
+            MODEL,
+            {"attention": "stream", "normaliser": "divide"},
+            "ModelSpec: attention='stream' has no sum of keys for normaliser='divide'; use normaliser='none'",
+        ),
         (MODEL, {"normaliser": "softmax"}, "ModelSpec: normaliser='softmax' is unknown; use one of none, shift, divide"),
         (QUANT, {"weight": IntFormat(9)}, "QuantSpec: weight=INT9 must be a signed format of 2 to 8 bits"),
         (QUANT, {"activation": UINT8}, "QuantSpec: activation=UINT8 must be a signed format of 2 to 8 bits"),
@@ -149,6 +161,14 @@ def test_a_number_format_has_a_width(bits: int) -> None:
         IntFormat(bits)
 
 
+def test_states_that_run_on_have_no_pipeline() -> None:
+    with pytest.raises(DesignError) as caught:
+        with_backend("ind_stream_int4", "finn")
+    assert str(caught.value) == (
+        "ind_stream_int4: model.attention='stream' has no hardware.backend='finn'; use backend='engine'"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -156,8 +176,8 @@ def test_a_number_format_has_a_width(bits: int) -> None:
         ("eeg-int4", "design 'eeg-int4' is unknown: did you mean eeg_int4?"),
         (
             "retina",
-            "design 'retina' is unknown: the designs are ind_tiny, ind_int8, ind_int8_64ch, ind_int4, eeg_int4, "
-            "eeg_mixed_int4, spikes_int4",
+            "design 'retina' is unknown: the designs are ind_tiny, ind_int8, ind_int8_64ch, ind_int4, "
+            "ind_stream_int4, eeg_int4, eeg_mixed_int4, spikes_int4",
         ),
     ],
 )

@@ -14,14 +14,14 @@ from designs.schema import Design
 from hw.finn_flow.mend import MendError, mend_library
 from hw.finn_flow.unit import LANES_MAX, generated_weight, lanes, port_widths
 from hw.plan.folding import Folding, fold
-from rtl_sim.backends import with_backend
+from rtl_sim.backends import WINDOWED, with_backend
 from rtl_sim.harness import simulate
 from rtl_sim.random_parameters import random_parameters, random_samples
 from rtl_sim.verilator import VerilatorError, run_logged, verilator_environment
 
 finn = pytest.importorskip("finn", reason="finn-plus is not installed; run `make setup`")
 
-DESIGNS = [with_backend(name, "finn") for name in CATALOGUE]
+DESIGNS = [with_backend(name, "finn") for name in WINDOWED]
 
 
 @pytest.mark.finn

@@ -6,7 +6,6 @@ from math import prod
 
 import pytest
 
-from designs.catalogue import CATALOGUE
 from designs.layer_table import attention_sum, key_value_sum, linear_layer, linear_layers, macs_per_decision, streams, token_sum
 from designs.number_format import INT8, UINT4
 from designs.schema import Design, DesignError, SpatialSpec
@@ -26,12 +25,12 @@ from hw.plan.engine import (
     sum_bits,
 )
 from hw.rtl.emit import emit
-from rtl_sim.backends import with_backend
+from rtl_sim.backends import WINDOWED, with_backend
 from rtl_sim.harness import simulate
 from rtl_sim.harness_model import HarnessTop
 from rtl_sim.random_parameters import random_parameters, random_samples
 
-DESIGNS = [with_backend(name, "engine") for name in CATALOGUE]
+DESIGNS = [with_backend(name, "engine") for name in WINDOWED]
 TINY, IMPLANT = with_backend("ind_tiny", "engine"), with_backend("ind_int4", "engine")
 
 

@@ -11,9 +11,9 @@ from designs.number_format import INT4, INT8
 from designs.schema import Design, DesignError
 from hw.plan.cycles import pace, plan_cycles, slowest, tokenizer_cycles
 from hw.plan.folding import Folding, check_folding, divisors, fold, fold_attention, fold_linear, linear_cycles, word_bits
-from rtl_sim.backends import with_backend
+from rtl_sim.backends import WINDOWED, with_backend
 
-DESIGNS = [with_backend(name, "amaranth") for name in CATALOGUE]
+DESIGNS = [with_backend(name, "amaranth") for name in WINDOWED]
 IMPLANT = with_backend("ind_int4", "amaranth")
 
 

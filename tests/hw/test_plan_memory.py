@@ -16,11 +16,11 @@ from hw.plan.folding import Folding, fold
 from hw.plan.memory import find_region, load_frame, load_frames, load_words, regions
 from hw.plan.spatial import spatial_layout
 from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters, PreprocessParameters
-from rtl_sim.backends import with_backend
+from rtl_sim.backends import WINDOWED, with_backend
 
 IMPLANT = with_backend("ind_int4", "amaranth")
-PIPELINES = [with_backend(name, "amaranth") for name in CATALOGUE]
-ENGINES = [with_backend(name, "engine") for name in CATALOGUE]
+PIPELINES = [with_backend(name, "amaranth") for name in WINDOWED]
+ENGINES = [with_backend(name, "engine") for name in WINDOWED]
 
 
 def each(*designs: Design) -> pytest.MarkDecorator:

@@ -5,15 +5,15 @@ from math import prod
 import numpy as np
 import pytest
 
-from designs.catalogue import CATALOGUE
 from designs.layer_table import StreamShape, streams
 from designs.number_format import INT8, UINT4
 from designs.schema import Design
 from hw.plan.engine import LANE, engine_rows
 from hw.plan.taps import Order, Tap, taps
-from rtl_sim.backends import with_backend
+from rtl_sim.backends import WINDOWED, with_backend
 
-DESIGNS = [with_backend(name, backend) for name in CATALOGUE for backend in ("engine", "amaranth", "finn")]
+DESIGNS = [with_backend(name, backend) for name in WINDOWED for backend in ("engine", "amaranth", "finn")]
+DESIGNS.append(with_backend("ind_stream_int4", "engine"))
 each_design = pytest.mark.parametrize("design", DESIGNS, ids=lambda design: f"{design.name}-{design.hardware.backend}")
 
 
@@ -52,7 +52,7 @@ def test_lanes_are_as_wide_as_the_engines_places() -> None:
     assert Tap(StreamShape("whole", (2,), INT8)).stride == LANE.bits == 8
 
 
-@pytest.mark.parametrize("name", list(CATALOGUE))
+@pytest.mark.parametrize("name", WINDOWED)
 def test_the_engine_shows_all_tokens_or_all_rows_at_once_and_a_pipeline_one_value(name: str) -> None:
     design = with_backend(name, "engine")
     found = {tap.name: (tap.order, tap.lanes) for tap in taps(design)}

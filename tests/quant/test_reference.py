@@ -52,7 +52,7 @@ def test_finn_equals_golden_and_brevitas_at_every_boundary(cli, tiny, tmp_path):
     assert (tmp_path / "finn_reference.onnx").exists()
 
 
-@pytest.mark.parametrize("variant", ["int8", "two_layers"])
+@pytest.mark.parametrize("variant", ["int8", "two_layers", "stream", "stream_int8", "stream_int2"])
 def test_other_widths_and_depths_become_integers_too(variant, tmp_path):
     from rich.console import Console
 
