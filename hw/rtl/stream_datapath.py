@@ -112,7 +112,9 @@ class StreamDatapath(wiring.Component):
         """Words for the memories: rounded sums, or added to the stream, the leaky mean of the stream, or a feature."""
         now, steer, array = self.now, self.steer, self._array
         m.submodules.write_back = back = WriteBack(
-            lanes=self._rows, sum_bits=sum_bits(self.design), lane_bits=LANE.bits, stream=self.design.quant.stream
+            sum_bits=(sum_bits(self.design), *(row_sum_bits(self.design),) * (self._rows - 1)),
+            lane_bits=LANE.bits,
+            stream=self.design.quant.stream,
         )
         held, seen = Signal(signed(LANE.bits)), Signal(signed(LANE.bits))
         with m.If(steer.holds):
