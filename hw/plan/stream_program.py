@@ -9,7 +9,8 @@ from hw.plan.passes import Kind, Pass, padded_outputs
 
 @dataclass(frozen=True)
 class StreamMap:
-    """First words of everything kept between passes. First memory: one value per word; second memory: one place per row."""
+    """First words of everything kept between passes. First memory: one value per word; second memory: one place per row; third
+    memory: the values of a token, a place per row."""
 
     features: int
     stream: int
@@ -20,11 +21,11 @@ class StreamMap:
     pool: int
     """Kept from token to token."""
     depth: int
-    value: int
     state: int
     """Of the first layer; the others follow. Kept from token to token."""
     state_words: int
     second_depth: int
+    value_words: int
 
 
 def stream_map(design: Design, rows: int) -> StreamMap:
@@ -43,10 +44,10 @@ def stream_map(design: Design, rows: int) -> StreamMap:
         key=key,
         pool=key + model.embed_dim,
         depth=key + 2 * model.embed_dim,
-        value=model.layers * state_words,
         state=0,
         state_words=state_words,
-        second_depth=model.layers * state_words + groups,
+        second_depth=model.layers * state_words,
+        value_words=groups,
     )
 
 
@@ -73,7 +74,6 @@ def _block(index: int, design: Design, rows: int, at: StreamMap) -> list[Pass]:
         name=block + "state",
         kind=Kind.LEAK,
         source=at.key,
-        second=at.value,
         dest=state,
         steps=2,
         blocks=dim,
@@ -98,7 +98,7 @@ def _block(index: int, design: Design, rows: int, at: StreamMap) -> list[Pass]:
     return [
         _linear(block + "query", design, rows, at.stream, at.query),
         _linear(block + "key", design, rows, at.stream, at.key),
-        _linear(block + "value", design, rows, at.stream, at.value, by_token=True),
+        _linear(block + "value", design, rows, at.stream, 0, by_token=True),
         leak,
         attention,
         _linear(block + "project", design, rows, at.attention, at.stream, residual=True),

@@ -119,6 +119,8 @@ class Engine(wiring.Component):
             Value.cast(datapath.row_read).eq(rows.read_data),
         ]
         wiring.connect(m, control.columns, datapath.access)
+        if isinstance(control, StreamSequencer):
+            wiring.connect(m, control.values, datapath.value_access)
 
     def _show(self, m: Module, control: Control, datapath: Data) -> None:
         """Drive what `transfers` gives."""

@@ -15,7 +15,7 @@ FLAGS = (
     *("embeds", "outer", "attends", "pools", "reads_out"),
     *("has_bias", "by_token", "to_second", "residual", "lane_by_lane", "unsigned"),
 )
-STREAM_FLAGS = ("takes", "leaks", "attends", "pools", "reads_out", "has_bias", "by_token", "to_second", "residual", "unsigned")
+STREAM_FLAGS = ("takes", "leaks", "attends", "pools", "reads_out", "has_bias", "by_token", "residual", "unsigned")
 """Where states run on."""
 
 

@@ -30,7 +30,8 @@ KEPT = (1 << LEAK_SHIFT) - 1
 class StreamDatapath(wiring.Component):
     """What the columns and the other memories offer, multiplied and rounded to what is written back.
 
-    Ports as hw.rtl.datapath.Datapath's. A column has one value, that of the new token.
+    Ports as hw.rtl.datapath.Datapath's. A column has one value, that of the new token. value_access: accesses of the memory of
+    the token's values, of which a state needs one word again and again.
     """
 
     def __init__(self, design: Design, program: tuple[Pass, ...]):
@@ -38,7 +39,10 @@ class StreamDatapath(wiring.Component):
         self._rows, self._pack = engine_rows(design), weight_pack(design)
         row_of_values = data.ArrayLayout(unsigned(LANE.bits), self._rows)
         bias = data.ArrayLayout(shape_of(bias_format(design)), self._rows)
-        self._columns = SinglePortMemory(depth=stream_map(design, self._rows).depth, width=LANE.bits)
+        at, value = stream_map(design, self._rows), vector_of(design.quant.activation, self._rows)
+        self._columns = SinglePortMemory(depth=at.depth, width=LANE.bits)
+        self._values = SinglePortMemory(depth=at.value_words, width=value.size)
+        self._value = data.View(value, self._values.read_data)
         super().__init__(
             {
                 "now": In(PassFields(program)),
@@ -47,6 +51,7 @@ class StreamDatapath(wiring.Component):
                 "weights": In(data.ArrayLayout(vector_of(design.quant.weight, self._rows), self._pack)),
                 "biases": In(bias),
                 "access": In(Access(self._columns.depth)),
+                "value_access": In(Access(self._values.depth)),
                 "row_read": In(data.ArrayLayout(signed(LANE.bits), self._rows)),
                 "to_rows": Out(row_of_values),
                 "rounded": Out(row_of_values),
@@ -59,6 +64,8 @@ class StreamDatapath(wiring.Component):
         m = Module()
         m.submodules.columns = self._columns
         self._columns.follow(m, self.access)
+        m.submodules.values = self._values
+        self._values.follow(m, self.value_access)
         self._column = self._columns.read_data
         own_bits, shared_bits = operand_bits(self.design)
         m.submodules.array = self._array = MacArray(
@@ -87,6 +94,7 @@ class StreamDatapath(wiring.Component):
         ]
         for row in range(self._rows):
             stored, carry = self._state_operand(self.row_read[row])
+            stored = Mux(now.leaks & ~steer.old, self._value[row], stored)
             weight = Mux(steer.later, self.weights[self._pack - 1][row], self.weights[0][row])
             m.d.comb += [
                 array.bias[row].eq(Mux(now.has_bias, self.biases[row], 0)),
@@ -101,7 +109,7 @@ class StreamDatapath(wiring.Component):
         m.d.comb += array.own[0].eq(operand)
 
     def _state_operand(self, stored: Value) -> tuple[Value, Value]:
-        """As hw.rtl.datapath's, but values are narrow: they lie in the lower half, which is taken whole."""
+        """As hw.rtl.datapath.Datapath's."""
         if state_halves(self.design) == 1:
             return stored, Const(0)
         width = LANE.bits // 2
@@ -134,6 +142,9 @@ class StreamDatapath(wiring.Component):
             self.rounded.eq(back.rounded),
             self.added.eq(back.added),
             self.to_rows.eq(back.rounded),
+            self._values.write_data.eq(
+                Cat(*(back.rounded[row][: self.design.quant.activation.bits] for row in range(self._rows)))
+            ),
             self.readout.eq(array.column[0]),
         ]
         with m.If(steer.fills):

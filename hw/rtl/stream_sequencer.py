@@ -32,7 +32,7 @@ HANDSHAKES = ("feature", "weights", "biases")
 class StreamSequencer(wiring.Component):
     """Goes through the passes of `program` once per token, as operands come.
 
-    Ports as hw.rtl.sequencer.Sequencer's. A group of a leaky state is one of values; its blocks are keys, of each of which it
+    Ports as hw.rtl.sequencer.Sequencer's; values: accesses of the memory of the token's values. A group of a leaky state is one of values; its blocks are keys, of each of which it
     writes one word: in step 0 the state before is multiplied by what is kept of it, in step 1 values by the key.
     """
 
@@ -50,6 +50,7 @@ class StreamSequencer(wiring.Component):
                 "o_ready": In(1),
                 "columns": Out(Access(at.depth)),
                 "rows": Out(Access(at.second_depth)),
+                "values": Out(Access(at.value_words)),
                 "steer": Out(StreamSteering(design, program)),
                 "only_weights": Out(1),
                 "last": Out(1),
@@ -67,7 +68,8 @@ class StreamSequencer(wiring.Component):
     def _count(self, m: Module) -> None:
         """Which pass, group, block, step and place it is, and where operands and results lie."""
         now, most = self.now, {name: max(getattr(one, name) for one in self.program) for name in ("steps", "blocks", "groups")}
-        group, place = Signal(range(most["groups"])), self.steer.place
+        self._group = group = Signal(range(most["groups"]))
+        place = self.steer.place
         block, self._step, self._part = Signal(range(most["blocks"])), Signal(range(most["steps"])), Signal(range(3))
         held, step, part = Signal(range(self.design.model.tokens)), self._step, self._part
         width = max(len(self.columns.address), len(self.rows.address), self.design.model.outputs.bit_length())
@@ -112,8 +114,6 @@ class StreamSequencer(wiring.Component):
                     m.next = "RUN"
                 with m.If(last_place & last_block):
                     m.d.sync += [group.eq(Mux(last_group, 0, group + 1)), self._own.eq(now.source)]
-                    with m.If(now.leaks):
-                        m.d.sync += self._shared.eq(self._shared + 1)
                     m.d.comb += finished.eq(last_group)
                     with m.If(last_group):
                         m.next = "FETCH"
@@ -167,20 +167,25 @@ class StreamSequencer(wiring.Component):
     def _write(self, m: Module) -> None:
         """Sums to the memories, a word per transfer, and to the readout."""
         now, steer, part, writes = self.now, self.steer, self._part, self.steer.writes
-        keeps = now.leaks & (self._step == 0)  # the step that is issued reads the state alone
+        keeps = now.leaks & (self._step == 0)  # the step that is issued reads the state alone, the next one values and key
+        stores_values = Signal()
         reads = writes & (((part == 0) & (now.residual | now.pools)) | ((part == 1) & now.pools))
         stores = (writes & ~reads & ~now.reads_out) | steer.fills
         counts = self._dest < self.design.model.outputs
         m.d.comb += [
             steer.holds.eq(writes & now.pools & (part == 1)),
-            self.columns.enable.eq((self._issue & ~keeps) | reads | (stores & ~now.to_second)),
+            stores_values.eq(stores & now.by_token & ~now.leaks),
+            self.columns.enable.eq((self._issue & ~keeps) | reads | (stores & ~now.by_token)),
             self.columns.write.eq(stores),
             self.columns.address.eq(
                 Mux(self._runs, self._own, Mux(now.pools & (part == 0), now.source + steer.place, self._dest))
             ),
-            self.rows.enable.eq((self._issue & self._from_memory) | (stores & now.to_second)),
+            self.rows.enable.eq((self._issue & (keeps | now.attends)) | (stores & now.leaks)),
             self.rows.write.eq(stores),
             self.rows.address.eq(Mux(self._runs & ~keeps, self._shared, self._dest)),
+            self.values.enable.eq((self._issue & now.leaks & ~keeps) | stores_values),
+            self.values.write.eq(stores_values),
+            self.values.address.eq(self._group),
             self.o_valid.eq(writes & now.reads_out & self.deciding & counts),
             self._part_done.eq(writes & (~self.o_valid | self.o_ready)),
             self.last.eq(writes & (part == Mux(now.pools, 2, now.residual))),

@@ -50,6 +50,9 @@ def test_what_runs_on_is_written_by_its_own_pass_alone(design: Design) -> None:
         if one.kind is Kind.READOUT:
             continue
         words = set(range(one.dest, one.dest + (one.steps if one.kind is Kind.TAKE else one.groups * one.blocks * one.places)))
+        if one.name.endswith("_value"):
+            assert max(words) < at.value_words
+            continue
         assert max(words) < (at.second_depth if one.to_second else at.depth)
         if one.name == "pool" or one.kind is Kind.LEAK:
             assert not words & written[one.to_second], one.name
@@ -81,6 +84,6 @@ def test_the_implants_numbers() -> None:
     assert (cycles["tokens"], cycles["embed"], cycles["block0_state"], cycles["pool"]) == (322, 1322, 770, 98)
     assert pace(IMPLANT) == 6610
     assert operand_bits(IMPLANT) == (9, 4)
-    assert stream_map(IMPLANT, 8).depth == 480 and stream_map(IMPLANT, 8).second_depth == 260
+    assert stream_map(IMPLANT, 8).depth == 480 and stream_map(IMPLANT, 8).second_depth == 256
     assert sum(prod(stream.shape) for stream in streams(IMPLANT)) == 3077
     check_pace(replace(IMPLANT, hardware=replace(IMPLANT.hardware, clock_khz=80)))
