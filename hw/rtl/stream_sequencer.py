@@ -32,8 +32,9 @@ HANDSHAKES = ("feature", "weights", "biases")
 class StreamSequencer(wiring.Component):
     """Goes through the passes of `program` once per token, as operands come.
 
-    Ports as hw.rtl.sequencer.Sequencer's; values: accesses of the memory of the token's values. A group of a leaky state is one of values; its blocks are keys, of each of which it
-    writes one word: in step 0 the state before is multiplied by what is kept of it, in step 1 values by the key.
+    Ports as hw.rtl.sequencer.Sequencer's; values: accesses of the memory of the token's values.
+    A group of a leaky state is one of values; its blocks are keys, for each of which one word is written: in step 0 the state
+    before is multiplied by what is kept of it, in step 1 values by the key.
     """
 
     def __init__(self, design: Design, program: tuple[Pass, ...]):
