@@ -69,8 +69,7 @@ class StreamSequencer(wiring.Component):
     def _count(self, m: Module) -> None:
         """Which pass, group, block, step and place it is, and where operands and results lie."""
         now, most = self.now, {name: max(getattr(one, name) for one in self.program) for name in ("steps", "blocks", "groups")}
-        self._group = group = Signal(range(most["groups"]))
-        place = self.steer.place
+        group, place, self._word = Signal(range(most["groups"])), self.steer.place, Signal.like(self.values.address)
         block, self._step, self._part = Signal(range(most["blocks"])), Signal(range(most["steps"])), Signal(range(3))
         held, step, part = Signal(range(self.design.model.tokens)), self._step, self._part
         width = max(len(self.columns.address), len(self.rows.address), self.design.model.outputs.bit_length())
@@ -115,6 +114,8 @@ class StreamSequencer(wiring.Component):
                     m.next = "RUN"
                 with m.If(last_place & last_block):
                     m.d.sync += [group.eq(Mux(last_group, 0, group + 1)), self._own.eq(now.source)]
+                    with m.If(now.by_token):
+                        m.d.sync += self._word.eq(Mux(last_group, 0, self._word + 1))
                     m.d.comb += finished.eq(last_group)
                     with m.If(last_group):
                         m.next = "FETCH"
@@ -186,7 +187,7 @@ class StreamSequencer(wiring.Component):
             self.rows.address.eq(Mux(self._runs & ~keeps, self._shared, self._dest)),
             self.values.enable.eq((self._issue & now.leaks & ~keeps) | stores_values),
             self.values.write.eq(stores_values),
-            self.values.address.eq(self._group),
+            self.values.address.eq(self._word),
             self.o_valid.eq(writes & now.reads_out & self.deciding & counts),
             self._part_done.eq(writes & (~self.o_valid | self.o_ready)),
             self.last.eq(writes & (part == Mux(now.pools, 2, now.residual))),
