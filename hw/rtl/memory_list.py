@@ -12,7 +12,7 @@ _MEMORY = re.compile(r"^\s*memory width (\d+) size (\d+) ", re.MULTILINE)
 
 @dataclass(frozen=True)
 class BuiltMemory:
-    """`depth` words of `width` bits at `path`, the block names from the top down: tokenizer.wavelet_bank.state."""
+    """`depth` words of `width` bits at `path`, the block names from the top down: tokenizer.wavelet_bank.pair."""
 
     path: str
     depth: int

@@ -1,12 +1,13 @@
 """Multirate Morlet bank: samples -> filter sums, one step of one octave at a time (docs/blocks/wavelet_bank.md)."""
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.number_format import IntFormat, enclosing
 from designs.schema import TokenizerSpec
+from hw.rtl.mac_array import chosen
 from hw.rtl.payloads import shape_of
 from hw.rtl.requantize import half_up_shift, round_shift
 from hw.rtl.shift_add import weighted_sum
@@ -40,7 +41,7 @@ class WaveletBank(wiring.Component):
 
     i: stream of samples, [samples, channels] row-major.  o: stream of `filter_layout`, one step per transfer in the order of
     hw.rtl.step_order. Even frames wait in the pair memory, one cycle per sample; on odd frames each sample completes a pair
-    and starts its channel's steps, two cycles each: read the octave's last taps, write them back with the pair shifted in.
+    and starts its channel's steps, two cycles each: read the octave's last taps, write the pair in place of the oldest one.
     Latency 3 cycles from the sample that completes a pair to its first filter sums. Golden twin: quant.golden.wavelet_bank.
     """
 
@@ -55,19 +56,38 @@ class WaveletBank(wiring.Component):
         spec = self.spec
         m.submodules.order = order = StepOrder(spec)
         m.submodules.pair = pair = SinglePortMemory(depth=spec.channels, width=spec.sample.bits)
-        m.submodules.state = state = SinglePortMemory(depth=spec.channels * spec.octaves, width=state_bits(spec))
         m.submodules.step = step = BankStep(spec)
+        parts = [
+            SinglePortMemory(depth=spec.channels * spec.octaves, width=len(pairs) * 2 * spec.sample.bits)
+            for pairs in state_parts(spec)
+        ]
+        for number, part in enumerate(parts):
+            m.submodules[f"state_{number}"] = part
         wiring.connect(m, wiring.flipped(self.o), step.o)
 
-        column, odd = Signal(range(spec.channels)), Signal()
+        column, odd, read, write = Signal(range(spec.channels)), Signal(), Signal(), Signal()
+        slots = Array(Signal(range(state_pairs(spec)), name=f"slot_{octave}") for octave in range(spec.octaves))
+        slot = Signal(range(state_pairs(spec)))
+        with m.If(read):  # so that the window changes once per step, with what is read
+            m.d.sync += slot.eq(slots[order.octave])
+        with m.If(order.advance & (column == spec.channels - 1)):
+            m.d.sync += slots[order.octave].eq(Mux(slot == state_pairs(spec) - 1, 0, slot + 1))
+        for part, pairs in zip(parts, state_parts(spec), strict=True):
+            low, high = pairs[0] * 2 * spec.sample.bits, (pairs[-1] + 1) * 2 * spec.sample.bits
+            here = (slot >= pairs[0]) & (slot <= pairs[-1])
+            m.d.comb += [
+                part.address.eq(order.address),
+                part.enable.eq(read | (write & (order.first | here))),
+                part.write.eq(write),
+                part.write_data.eq(step.to_store[low:high]),
+                step.stored[low:high].eq(part.read_data),
+            ]
         m.d.comb += [
             pair.address.eq(column),
             pair.write_data.eq(self.i.payload),
-            state.address.eq(order.address),
-            state.write_data.eq(step.to_store),
             step.later.eq(self.i.payload),
             step.earlier.eq(pair.read_data),
-            step.stored.eq(state.read_data),
+            step.slot.eq(slot),
             step.first.eq(order.first),
             step.is_top.eq(order.octave == 0),
             step.follows.eq(order.follows),
@@ -78,15 +98,15 @@ class WaveletBank(wiring.Component):
                 with m.If(self.i.valid & ~odd):
                     self._next_column(m, column, odd)
                 with m.If(self.i.valid & odd):
-                    m.d.comb += [state.enable.eq(1), step.keep.eq(1)]
+                    m.d.comb += [read.eq(1), step.keep.eq(1)]
                     m.next = "WRITE"
             with m.State("READ"):
-                m.d.comb += state.enable.eq(1)
+                m.d.comb += read.eq(1)
                 m.next = "WRITE"
             with m.State("WRITE"):
                 m.d.comb += step.take.eq(1)
                 with m.If(step.taken):
-                    m.d.comb += [state.enable.eq(1), state.write.eq(1), order.advance.eq(1)]
+                    m.d.comb += [write.eq(1), order.advance.eq(1)]
                     with m.If(order.follows):
                         m.next = "READ"
                     with m.Else():
@@ -100,17 +120,33 @@ class WaveletBank(wiring.Component):
             m.d.sync += [column.eq(0), odd.eq(~odd)]
 
 
+PART_BITS = 48
+"""Width of a memory of the state, at most: that of the macro of IHP SG13G2 in which a bit is written at least cost."""
+
+
+def state_pairs(spec: TokenizerSpec) -> int:
+    """Pairs of samples that an octave keeps between two steps: a ring, in which the newest takes the place of the oldest."""
+    return spec.taps // 2 - 1
+
+
 def state_bits(spec: TokenizerSpec) -> int:
     """Of the samples that an octave keeps between two steps."""
-    return (spec.taps - 2) * spec.sample.bits
+    return state_pairs(spec) * 2 * spec.sample.bits
+
+
+def state_parts(spec: TokenizerSpec) -> list[range]:
+    """Pairs that share a memory: a step reads all memories, but writes the one that holds its pair."""
+    size = max(1, PART_BITS // (2 * spec.sample.bits))
+    return [range(first, min(first + size, state_pairs(spec))) for first in range(0, state_pairs(spec), size)]
 
 
 class BankStep(wiring.Component):
     """One step's data: the window, its filter sums, and the pair for the next octave where that follows.
 
     keep: `later` is the sample that completes a pair; `earlier`: the one before it. is_top: the step takes that pair, otherwise
-    the one that the step before made for it. stored: the octave's last samples, none of which count at the `first` step;
-    to_store: the last ones of this window. take: make the step; taken: it is made in this cycle. o: stream of `filter_layout`.
+    the one that the step before made for it. stored: the ring of the octave's last pairs, none of which count at the `first`
+    step; slot: the place of the oldest one; to_store: the ring with this step's pair there. take: make the step; taken: it is
+    made in this cycle. o: stream of `filter_layout`.
     A module of its own, without the memories, so that its busy wires are short.
     """
 
@@ -124,6 +160,7 @@ class BankStep(wiring.Component):
                 "earlier": In(sample),
                 "is_top": In(1),
                 "stored": In(state_bits(spec)),
+                "slot": In(range(state_pairs(spec))),
                 "first": In(1),
                 "to_store": Out(state_bits(spec)),
                 "follows": In(1),
@@ -140,9 +177,15 @@ class BankStep(wiring.Component):
         wiring.connect(m, wiring.flipped(self.o), filters.o)
         sample, lower = Signal(bits, reset_less=True), Signal(2 * bits, reset_less=True)
         window, decimator_window = filters.i.payload, Signal.like(filters.i.payload)
+        count, new = state_pairs(spec), Mux(self.is_top, Cat(self.earlier, sample), lower)
+        ring, stored = [], Mux(self.first, 0, self.stored)
+        for place in range(count):
+            ring.append(stored[place * 2 * bits : (place + 1) * 2 * bits])
+        here = [self.slot == place for place in range(count)]
+        oldest_first = [chosen([ring[(place + age) % count] for place in range(count)], Cat(*here)) for age in range(count)]
         m.d.comb += [
-            window.eq(Cat(Mux(self.first, 0, self.stored), Mux(self.is_top, Cat(self.earlier, sample), lower))),
-            self.to_store.eq(Value.cast(window)[2 * bits :]),
+            window.eq(Cat(*(Value.cast(pair)[: 2 * bits] for pair in oldest_first), new)),
+            self.to_store.eq(Cat(*(Mux(here[place], new, ring[place]) for place in range(count)))),
             filters.i.valid.eq(self.take),
             self.taken.eq(self.take & filters.i.ready),
         ]

@@ -23,7 +23,7 @@ def test_the_memories_of_the_tokenizer() -> None:
     found = {memory.path: (memory.depth, memory.width) for memory in memories_of(tokenizer)}
     assert found == {
         "wavelet_bank.pair": (32, 12),
-        "wavelet_bank.state": (160, 12 * 12),
+        **{f"wavelet_bank.state_{part}": (160, 2 * 2 * 12) for part in range(3)},
         "pool.sums": (160, 2 * 21),
         "pool.shift": (160, 2 * 5),
         "token_buffer": (160, 2 * 8),
