@@ -5,7 +5,7 @@ from zlib import crc32
 
 import numpy as np
 
-from designs.layer_table import LinearLayer, linear_layers
+from designs.layer_table import LinearLayer, linear_layer, linear_layers
 from designs.number_format import IntFormat
 from designs.schema import GAIN_BITS, Design, DesignError, TokenizerSpec
 from hw.plan.engine import Cut, bias_cut, bias_format, embed_groups, engine_rows, padded_outputs, position_cut, weight_pack
@@ -68,12 +68,16 @@ def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
     unless states run on, those of `embed_groups` groups, address (input * groups + nf) / embed_groups, the lower group in the
     low bits. A readout of all tokens takes its inputs dim after dim, in each token after token. The biases of a group of rows,
     and the positions of a dim in all tokens, are vectors cut into words as hw.plan.engine.Cut says.
+    Weights and biases of the last layer are one region, `readout`, with two banks: the engine changes it between two decisions.
     `preprocess`: one word per channel, the right shift GAIN_BITS - shift in the low 5 bits, above them 1 where it is dead.
     """
     shapes = _tokenizer_shapes(design.tokenizer)
     shapes += _engine_shapes(design) if design.hardware.backend == "engine" else _pipeline_shapes(design, folding)
     shapes += [("preprocess", design.tokenizer.channels, GAIN_SHIFT_BITS + 1)] if design.tokenizer.preprocess else []
-    found = tuple(Region(name, index, depth, width) for index, (name, depth, width) in enumerate(shapes))
+    found = tuple(
+        Region(name, index, depth, width, banks=2 if name == "readout" else 1)  # the engine's alone has this name
+        for index, (name, depth, width) in enumerate(shapes)
+    )
     for region in found:
         _require_loadable(design, region)
     return found
@@ -107,11 +111,22 @@ def _engine_shapes(design: Design) -> list[tuple[str, int, int]]:
     for layer in linear_layers(design):
         side_by_side = embed_groups(design) if _by_feature(layer, design) else weight_pack(design)
         groups = padded_outputs(layer, rows) // rows
+        if layer.name == "readout":
+            continue
         weights.append((f"{layer.name}_weight", layer.inputs * groups // side_by_side, side_by_side * rows * layer.weight.bits))
         biases.append((f"{layer.name}_bias", groups * bias.pieces, bias.width))
+    last = linear_layer(design, "readout")
+    depth = readout_words(design) + padded_outputs(last, rows) // rows * bias.pieces
+    readout = ("readout", depth, max(weights[-1][2], bias.width))
     if design.model.streaming:
-        return [*weights, *biases]
-    return [*weights, *biases, ("position", design.model.embed_dim * position.pieces, position.width)]
+        return [*weights, *biases, readout]
+    return [*weights, *biases, ("position", design.model.embed_dim * position.pieces, position.width), readout]
+
+
+def readout_words(design: Design) -> int:
+    """Words of weights at the start of the engine's region `readout`."""
+    layer, rows = linear_layer(design, "readout"), engine_rows(design)
+    return layer.inputs * padded_outputs(layer, rows) // rows // weight_pack(design)
 
 
 def _by_feature(layer: LinearLayer, design: Design) -> bool:
@@ -186,6 +201,7 @@ def _engine_words(parameters: IntegerParameters) -> dict[str, list[int]]:
         words[f"{layer.name}_weight"] = _pack(weight.transpose(order).reshape(-1, places), layer.weight)
         bias = np.pad(parameters.linear[layer.name].bias, (0, missing))
         words[f"{layer.name}_bias"] = _cut(_pack(bias.reshape(-1, rows), bias_format(design)), bias_cut(design))
+    words["readout"] = words.pop("readout_weight") + words.pop("readout_bias")
     return words
 
 

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from designs.layer_table import linear_layer, linear_layers
 from hw.plan.engine import LANE, Kind, bias_cut, bias_format, engine_rows, position_cut, program
-from hw.plan.memory import regions
+from hw.plan.memory import readout_words, regions
 from hw.plan.taps import taps
 from hw.rtl.datapath import Datapath
 from hw.rtl.linear import NO_WORDS
@@ -35,7 +35,8 @@ class Engine(wiring.Component):
     """Features of a token in, readout of the window that ends with it out, or of the states that run on with it.
 
     i: stream of tokens, [features].  o: stream of the readout's sums, [outputs], once per token from the first full window on.
-    bus: the load bus; `words` are the regions' words (hw.plan.memory.load_words) where memories can be preset.
+    bus: the load bus; `words` are the regions' words (hw.plan.memory.load_words) where memories can be preset. settled: the
+    readout that was loaded last is in use, which it is from the next decision on.
     Every weight is read once per decision and multiplied with all tokens of the window. Throughput: hw.plan.cycles.
     Golden twin: quant.golden.trace.
     """
@@ -50,6 +51,7 @@ class Engine(wiring.Component):
         super().__init__(
             {
                 "bus": In(LoadBus()),
+                "settled": Out(1),
                 "i": In(stream.Signature(shape_of(design.tokenizer.token))),
                 "o": Out(stream.Signature(shape_of(linear_layer(design, "readout").acc))),
             }
@@ -61,7 +63,8 @@ class Engine(wiring.Component):
 
     def _parameter_memory(self, words: Mapping[str, list[int]]) -> ParameterMemory:
         design = self.design
-        found, layers = {one.name: one for one in regions(design, {})}, [layer.name for layer in linear_layers(design)]
+        found = {one.name: one for one in regions(design, {})}
+        layers = [layer.name for layer in linear_layers(design) if layer.name != "readout"]
         weights, biases = ([found[f"{layer}_{kind}"] for layer in layers] for kind in ("weight", "bias"))
         positions = [] if self._streaming else [found["position"]]
         bias = data.ArrayLayout(shape_of(bias_format(design)), self._rows)
@@ -71,7 +74,9 @@ class Engine(wiring.Component):
             positions=(vector_of(design.quant.stream, self._tokens), position_cut(design).pieces, positions)
             if positions
             else None,
-            init=[word for one in (*weights, *biases, *positions) for word in words.get(one.name, ())],
+            readout=found["readout"],
+            readout_weights=readout_words(design),
+            init=[word for one in (*weights, *biases, *positions, found["readout"]) for word in words.get(one.name, ())],
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -101,7 +106,14 @@ class Engine(wiring.Component):
         """The streams of parameters: words of weights, biases of all rows, positions of all tokens."""
         m.submodules.parameters = parameters = self.parameters
         wiring.connect(m, wiring.flipped(self.bus), parameters.bus)
-        m.d.comb += parameters.only_weights.eq(control.only_weights)
+        bank = Signal(reset_less=True)
+        with m.If(control.index == 0):  # the readout is the last pass, and read ahead in the one before at most
+            m.d.sync += bank.eq(self.bus.bank)
+        m.d.comb += [
+            self.settled.eq(bank == self.bus.bank),
+            parameters.bank.eq(bank),
+            parameters.only_weights.eq(control.only_weights),
+        ]
         for name in PARAMETERS[:2] if self._streaming else PARAMETERS:
             stream_of = getattr(parameters, name)
             m.d.comb += [

@@ -27,7 +27,8 @@ READOUT_BITS = 32
 class Ind(wiring.Component):
     """The whole decoder of `design`; ports in docs/streams.md. Golden twin: quant.golden.trace.trace_samples.
 
-    After a load it begins as from reset, so no decision mixes old parameters with new ones.
+    After a load it begins as from reset, so no decision mixes old parameters with new ones; a readout is changed between two
+    decisions, where it is the engine's.
     Behind the tokenizer lies what `hardware.backend` says: the engine, or a pipeline of dense layers.
 
     parameters: shifts are built in; weights, biases, positions and token shifts are in the memories from power-up with
@@ -130,6 +131,8 @@ class Ind(wiring.Component):
         m.submodules.load_port = load
         for bus in [self.core.bus] + ([self.tokenizer.bus] if self.tokenizer is not None else []):
             wiring.connect(m, load.bus, bus)
+        if isinstance(self.core, Engine):
+            m.d.comb += load.settled.eq(self.core.settled)
         m.d.comb += [
             load.i.payload.eq(self.load_tdata),
             load.i.valid.eq(self.load_tvalid),

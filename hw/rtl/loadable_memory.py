@@ -12,10 +12,10 @@ from hw.rtl.single_port_memory import SinglePortMemory
 
 
 class LoadableMemory(wiring.Component):
-    """The words of `regions`, region after region. enable: the word at `address` appears on `read_data` in the next cycle and
-    stays there.
+    """The words of `regions`, region after region, of all their banks.
 
-    bus: the load bus; a load in the same cycle as a read wins, and the read is lost (nothing decodes while a region loads).
+    enable: the word at `address` appears on `read_data` in the next cycle and stays there. bus: the load bus; a load in the same
+    cycle as a read wins, and the read is lost.
     loading: the bus carries a word for this memory. `init`: contents at power-up, where the technology can preset them.
     """
 
@@ -24,7 +24,7 @@ class LoadableMemory(wiring.Component):
         if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
             raise ValueError(f"LoadableMemory: regions {numbers} do not follow each other; number them one after the other")
         self.regions, self._init = regions, init
-        self.depth, self.width = sum(region.depth for region in regions), max(region.width for region in regions)
+        self.depth, self.width = sum(region.words for region in regions), max(region.width for region in regions)
         super().__init__(
             {
                 "bus": In(LoadBus()),
@@ -46,7 +46,7 @@ class LoadableMemory(wiring.Component):
             for region in self.regions:
                 with m.Case(region.index):
                     m.d.comb += first_word.eq(start)
-                start += region.depth
+                start += region.words
         m.d.comb += [
             self.loading.eq(self.bus.strobe & is_mine),
             memory.enable.eq(self.enable | self.loading),

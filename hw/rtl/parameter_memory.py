@@ -1,6 +1,7 @@
 """All parameters of the engine in one memory, read word after word in three orders at once (docs/blocks/engine.md)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
@@ -11,18 +12,34 @@ from hw.rtl.load_port import LoadBus
 from hw.rtl.loadable_memory import LoadableMemory
 
 
-class Cursor(wiring.Component):
-    """An address that goes through `regions` of a memory, from `first` on and from the start again: one word per `step`."""
+@dataclass(frozen=True)
+class Span:
+    """`words` words from address `first` on; the second bank, if there is one, lies `other_bank` further."""
 
-    def __init__(self, first: int, regions: Sequence[Region]):
-        self.first, self.words = first, sum(region.depth for region in regions)
-        limit = range(first + self.words)
-        super().__init__({"step": In(1), "current": Out(limit, init=first), "following": Out(limit)})
+    first: int
+    words: int
+    other_bank: int = 0
+
+
+class Cursor(wiring.Component):
+    """An address that goes through `spans`, one after the other and from the start again: one word per `step`.
+
+    bank: which bank of the spans that have two it enters.
+    """
+
+    def __init__(self, spans: Sequence[Span]):
+        self._spans = tuple(spans)
+        limit = range(max(span.first + span.words + span.other_bank for span in spans))
+        super().__init__({"step": In(1), "bank": In(1), "current": Out(limit, init=spans[0].first), "following": Out(limit)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        last = self.first + self.words - 1
-        m.d.comb += self.following.eq(Mux(self.current == last, self.first, self.current + 1))
+        m.d.comb += self.following.eq(self.current + 1)
+        with m.Switch(self.current):
+            for span, entered in zip(self._spans, (*self._spans[1:], self._spans[0]), strict=True):
+                last = span.first + span.words - 1
+                with m.Case(*{last, last + span.other_bank}):
+                    m.d.comb += self.following.eq(Mux(self.bank, entered.first + entered.other_bank, entered.first))
         with m.If(self.step):
             m.d.sync += self.current.eq(self.following)
         return m
@@ -35,15 +52,16 @@ class VectorReader(wiring.Component):
     o: stream of `vector`. The next one is asked for as soon as one is taken.
     """
 
-    def __init__(self, vector: object, pieces: int, first: int, regions: Sequence[Region]):
-        self._vector, self._pieces, self._width = vector, pieces, regions[0].width
-        self.cursor = Cursor(first, regions)
+    def __init__(self, vector: object, pieces: int, width: int, spans: Sequence[Span]):
+        self._pieces, self._width = pieces, width
+        self.cursor = Cursor(spans)
         super().__init__(
             {
                 "wants": Out(1),
                 "address": Out(len(self.cursor.current)),
                 "granted": In(1),
-                "word": In(self._width),
+                "word": In(width),
+                "bank": In(1),
                 "o": Out(stream.Signature(vector)),
             }
         )
@@ -58,6 +76,7 @@ class VectorReader(wiring.Component):
         m.d.comb += [
             self.wants.eq(Mux(self.o.valid, self.o.ready, ~last)),
             cursor.step.eq(self.granted),
+            cursor.bank.eq(self.bank),
             self.address.eq(cursor.current),
             Value.cast(self.o.payload).eq(whole),
         ]
@@ -81,7 +100,9 @@ class ParameterMemory(wiring.Component):
     weights: stream of words, straight from the memory's output. biases, positions: streams of vectors, put together from
     `pieces` words each. only_weights: nothing else is read; without it, weights come last. A word of weights that was read but
     not taken is withdrawn where another is read instead, and comes again: the one exception to rule 2 of docs/streams.md.
-    bus: the load bus; words may come while nothing decodes, which begins from reset afterwards. init: as LoadableMemory's.
+    readout: the region with the last layer's weights, `readout_weights` words of them, and its biases; bank: which of its banks
+    is read. bus: the load bus; words of the others may come while nothing decodes, which begins from reset afterwards. init: as
+    LoadableMemory's.
     """
 
     def __init__(
@@ -90,53 +111,54 @@ class ParameterMemory(wiring.Component):
         weights: tuple[object, list[Region]],
         biases: tuple[object, int, list[Region]],
         positions: tuple[object, int, list[Region]] | None,
+        readout: Region,
+        readout_weights: int,
         init: Iterable[int] = (),
     ):
         (word, weight_regions), (bias, bias_pieces, bias_regions) = weights, biases
         position, pieces, regions = positions or (None, 0, [])
-        self.memory = LoadableMemory(*weight_regions, *bias_regions, *regions, init=init)
-        self._weights = Cursor(0, weight_regions)
-        first = self._weights.words
-        self._biases = VectorReader(bias, bias_pieces, first, bias_regions)
-        ports = {
-            "bus": In(LoadBus()),
-            "only_weights": In(1),
-            "weights": Out(stream.Signature(word)),
-            "biases": Out(stream.Signature(bias)),
-        }
-        self._positions = None
+        self.memory = LoadableMemory(*weight_regions, *bias_regions, *regions, readout, init=init)
+        sizes = [sum(region.depth for region in found) for found in (weight_regions, bias_regions, regions)]
+        last, other = sum(sizes), readout.depth
+        self._weights = Cursor([Span(0, sizes[0]), Span(last, readout_weights, other)])
+        bias_spans = [Span(sizes[0], sizes[1]), Span(last + readout_weights, readout.depth - readout_weights, other)]
+        self._readers = {}
         if positions is not None:
-            self._positions = VectorReader(position, pieces, first + self._biases.cursor.words, regions)
-            ports["positions"] = Out(stream.Signature(position))
-        super().__init__(ports)
+            self._readers["positions"] = VectorReader(position, pieces, regions[0].width, [Span(sizes[0] + sizes[1], sizes[2])])
+        self._readers["biases"] = VectorReader(bias, bias_pieces, bias_regions[0].width, bias_spans)
+        ports = {"bus": In(LoadBus()), "only_weights": In(1), "bank": In(1), "weights": Out(stream.Signature(word))}
+        vectors = {"positions": position, "biases": bias}
+        super().__init__(ports | {name: Out(stream.Signature(vectors[name])) for name in self._readers})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.memory, m.submodules.weight_cursor = memory, weights = self.memory, self._weights
-        m.submodules.bias_reader = biases = self._biases
-        readers, positions = [(biases, self.biases)], self._positions
-        if positions is not None:
-            m.submodules.position_reader = positions
-            readers.append((positions, self.positions))
         wiring.connect(m, wiring.flipped(self.bus), memory.bus)
-        for reader, port in readers:
-            wiring.connect(m, reader.o, wiring.flipped(port))
-            m.d.comb += reader.word.eq(memory.read_data)
-        taken, wanted, read = Signal(), Signal(), Signal()
-        positions_granted = Const(0) if positions is None else positions.granted
+        taken, wanted, read, others = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             taken.eq(self.weights.valid & self.weights.ready),
             wanted.eq(taken | ~self.weights.valid),
             weights.step.eq(taken),
+            weights.bank.eq(self.bank),
             Value.cast(self.weights.payload).eq(memory.read_data),
-            *([] if positions is None else [positions.granted.eq(positions.wants & ~self.only_weights)]),
-            biases.granted.eq(biases.wants & ~positions_granted & ~self.only_weights),
-            read.eq(wanted & ~positions_granted & ~biases.granted),
-            memory.enable.eq(read | positions_granted | biases.granted),
             memory.address.eq(Mux(taken, weights.following, weights.current)),
         ]
-        for reader, _ in readers:
+        granted: Value = Const(0)
+        for name, reader in self._readers.items():
+            m.submodules[f"{name}_reader"] = reader
+            wiring.connect(m, reader.o, wiring.flipped(getattr(self, name)))
+            m.d.comb += [
+                reader.word.eq(memory.read_data),
+                reader.bank.eq(self.bank),
+                reader.granted.eq(reader.wants & ~self.only_weights & ~memory.loading & ~granted),
+            ]
             with m.If(reader.granted):
                 m.d.comb += memory.address.eq(reader.address)
-        m.d.sync += self.weights.valid.eq((read | (self.weights.valid & ~taken & ~memory.enable)) & ~memory.loading)
+            granted |= reader.granted
+        m.d.comb += [
+            others.eq(granted),
+            read.eq(wanted & ~others & ~memory.loading),
+            memory.enable.eq(read | others),
+        ]
+        m.d.sync += self.weights.valid.eq(read | (self.weights.valid & ~taken & ~others))
         return m
