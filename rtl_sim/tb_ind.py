@@ -1,6 +1,7 @@
 """The whole decoder equals its golden twin: from samples to decisions, at every tap, under every stall pattern."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ from cocotb.triggers import RisingEdge
 from designs.number_format import IntFormat
 from designs.schema import Design
 from hw.plan.folding import fold
-from hw.plan.memory import load_frames
+from hw.plan.memory import find_region, load_frame, load_frames, load_words
 from hw.plan.taps import Tap, taps
 from hw.rtl.ind import Ind
 from quant.golden.parameters import IntegerParameters
@@ -109,8 +110,8 @@ class Decoder:
         for _ in range(4):
             await RisingEdge(self._dut.clk)
 
-    async def decode(self, samples: list[int], values: int) -> None:
-        """Offer all samples, take `values` readout values; both sides held back by the stall pattern."""
+    async def decode(self, samples: Sequence[int], values: int) -> None:
+        """Offer all samples, take readout values until there are `values`; both sides held back by the stall pattern."""
         dut, offers, takes = self._dut, self._stall(1), self._stall(2)
         waiting, offered = iter(samples), False
         dut.m_axis_tready.value = int(next(takes))
@@ -223,3 +224,59 @@ async def decisions_come_within_the_cycle_budget(dut):
     dut._log.info("cycles per decision %s", intervals)
     dut._log.info("cycles from last sample to decision %s", decoder.decision_cycles[-1] - decoder.sample_cycles[-1])
     assert max(intervals) <= design.hardware.stage_cycles
+
+
+def with_readout(parameters: IntegerParameters, seed: int) -> IntegerParameters:
+    """The same decoder with another last layer of the same shift."""
+    other = random_parameters(parameters.design, seed=seed).linear["readout"]
+    return replace(
+        parameters, linear=parameters.linear | {"readout": replace(parameters.linear["readout"], weight=other.weight)}
+    )
+
+
+def readout_frame(parameters: IntegerParameters) -> bytes:
+    design, folding = parameters.design, fold(parameters.design)
+    return load_frame(find_region(design, folding, "readout"), load_words(parameters, folding)["readout"])
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=stalls.ALL)
+async def a_readout_is_changed_between_two_decisions_while_it_decodes(dut, stall):
+    ind = block_under_test(VARIANTS)
+    design, before = case_of(ind)
+    if design.hardware.backend != "engine":
+        return
+    after, outputs = with_readout(before, seed=77), design.model.outputs
+    samples = random_samples(design, tokens=design.model.tokens + 11, seed=9)
+    old, new = (trace_samples(samples, one)["readout"].reshape(-1, outputs).tolist() for one in (before, after))
+    assert all(one != other for one, other in zip(old, new, strict=True))
+    decoder = await loaded_decoder(dut, ind, stall)
+    frame, spoilt = readout_frame(after), bytearray(readout_frame(after))
+    spoilt[-1] ^= 1
+
+    async def recalibrate() -> None:
+        while len(decoder.readout) < 2 * outputs:
+            await RisingEdge(dut.clk)
+        await decoder.load(bytes(spoilt))  # leaves the words in use alone
+        assert int(dut.load_error.value) and int(dut.loaded.value)
+        dut.armed.value = 1
+        await decoder.load(frame)
+        assert int(dut.load_refused.value) and int(dut.loaded.value)
+        dut.armed.value = 0
+        while len(decoder.readout) < 5 * outputs:
+            await RisingEdge(dut.clk)
+        for one in (frame, readout_frame(before), frame):  # the third waits until the first two are through
+            await decoder.load(one)
+            assert int(dut.loaded.value) and not int(dut.load_error.value)
+
+    loading = cocotb.start_soon(recalibrate())
+    await decoder.decode(samples.reshape(-1).tolist(), 12 * outputs)
+    await loading
+    found = [decoder.readout[at : at + outputs] for at in range(0, 12 * outputs, outputs)]
+    which = [
+        "old" if one == was else "new" if one == will else "neither" for one, was, will in zip(found, old, new, strict=True)
+    ]
+    assert which[:5] == ["old"] * 5 and which[-1] == "new" and "neither" not in which, which
+    dut.m_axis_tready.value = 1
+    await decoder.load(readout_frame(before))  # as it was: what is preset comes with power alone
+    assert int(dut.loaded.value) and not int(dut.load_error.value)

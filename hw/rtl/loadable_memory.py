@@ -14,8 +14,8 @@ from hw.rtl.single_port_memory import SinglePortMemory
 class LoadableMemory(wiring.Component):
     """The words of `regions`, region after region, of all their banks.
 
-    enable: the word at `address` appears on `read_data` in the next cycle and stays there. bus: the load bus; a load in the same
-    cycle as a read wins, and the read is lost.
+    enable: the word at `address` appears on `read_data` in the next cycle and stays there. bus: the load bus; a load in the
+    same cycle as a read wins, and the read is lost.
     loading: the bus carries a word for this memory. `init`: contents at power-up, where the technology can preset them.
     """
 

@@ -160,5 +160,5 @@ class ParameterMemory(wiring.Component):
             read.eq(wanted & ~others & ~memory.loading),
             memory.enable.eq(read | others),
         ]
-        m.d.sync += self.weights.valid.eq(read | (self.weights.valid & ~taken & ~others))
+        m.d.sync += self.weights.valid.eq(read | (self.weights.valid & ~taken & ~others & ~memory.loading))
         return m
