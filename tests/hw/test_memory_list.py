@@ -55,8 +55,8 @@ def test_the_memories_of_the_engine() -> None:
     found = {memory.path: (memory.depth, memory.width) for memory in built if memory.path.startswith("engine")}
     at = memory_map(design)
     assert found == {
-        # embed, each block 4 x 32 x 4 + 32 x 8 + 64 x 4 steps, readout; biases of 61 groups of rows; positions of 32 dims
-        "engine.parameters.memory": (320 * 4 // 2 + (2 * 1024 + 32) // 2 + 61 * 3 + 32 * 2, 64),
+        # embed, each block 4 x 32 x 4 + 32 x 8 + 64 x 4 steps; biases of 60 groups of rows; positions of 32 dims; readout twice
+        "engine.parameters.memory": (320 * 4 // 2 + 1024 + 60 * 3 + 32 * 2 + 2 * (32 // 2 + 3), 64),
         "engine.datapath.columns": (at.depth, 10 * 8),
         "engine.rows": (at.second_depth, 8 * 8),
     }
@@ -66,7 +66,7 @@ def test_the_memories_of_the_engine() -> None:
 def test_the_engines_regions_fill_one_memory(name: str) -> None:
     design = with_backend(name, "engine")
     built = {memory.path: memory for memory in memories_of(Ind(design, random_parameters(design, seed=1)))}
-    kinds = r"(embed|block|readout).*_(weight|bias)|position"
+    kinds = r"(embed|block).*_(weight|bias)|position|readout"
     held = [region for region in regions(design, {}) if re.fullmatch(kinds, region.name)]
     found = built["engine.parameters.memory"]
-    assert (found.depth, found.width) == (sum(region.depth for region in held), max(region.width for region in held))
+    assert (found.depth, found.width) == (sum(region.words for region in held), max(region.width for region in held))

@@ -13,7 +13,7 @@ from designs.number_format import IntFormat
 from designs.schema import Design, DesignError, PreprocessSpec, SpatialSpec
 from hw.plan.engine import Cut, bias_cut, bias_format, embed_groups, engine_rows, padded_outputs, position_cut, weight_pack
 from hw.plan.folding import Folding, fold
-from hw.plan.memory import find_region, load_frame, load_frames, load_words, regions
+from hw.plan.memory import find_region, load_frame, load_frames, load_words, readout_words, regions
 from hw.plan.spatial import spatial_layout
 from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters, PreprocessParameters
 from rtl_sim.backends import WINDOWED, with_backend
@@ -89,11 +89,18 @@ def test_words_hold_every_weight_where_the_core_expects_it(design: Design) -> No
             assert signed(words[f"{layer.name}_bias"][row], 0, layer.bias.bits) == bias[row]
 
 
+def engine_words(integers: IntegerParameters) -> dict[str, list[int]]:
+    """The engine's words by layer: the region `readout` holds the last layer's weights and then its biases."""
+    words = load_words(integers, {})
+    readout, weights = words.pop("readout"), readout_words(integers.design)
+    return words | {"readout_weight": readout[:weights], "readout_bias": readout[weights:]}
+
+
 @each(*ENGINES)
 def test_words_hold_every_weight_where_the_engine_expects_it(design: Design) -> None:
     integers, rows, side = random_integers(design, seed=1), engine_rows(design), embed_groups(design)
     pack, cut = weight_pack(design), bias_cut(design)
-    words = load_words(integers, {})
+    words = engine_words(integers)
     for layer in linear_layers(design):
         weight, bias = integers.linear[layer.name].weight, integers.linear[layer.name].bias
         groups = padded_outputs(layer, rows) // rows
@@ -116,7 +123,7 @@ def test_words_hold_every_weight_where_the_engine_expects_it(design: Design) -> 
 
 def test_outputs_beyond_the_layers_have_no_weight_and_no_bias() -> None:
     design = with_backend("ind_int4", "engine")
-    words, readout = load_words(random_integers(design, seed=1), {}), linear_layer(design, "readout")
+    words, readout = engine_words(random_integers(design, seed=1)), linear_layer(design, "readout")
     assert (readout.outputs, engine_rows(design)) == (4, 8)
     assert (len(words["readout_weight"]), weight_pack(design)) == (readout.inputs // 2, 2)
     assert all(word >> 16 & 0xFFFF == word >> 48 == 0 for word in words["readout_weight"])
@@ -139,9 +146,9 @@ def test_the_engines_words_by_hand() -> None:
 
 def test_the_regions_of_one_memory_follow_each_other() -> None:
     names = [region.name for region in regions(with_backend("ind_tiny", "engine"), {})]
-    layers = ["embed", *(f"block0_{name}" for name in ("query", "key", "value", "project", "expand", "contract")), "readout"]
+    layers = ["embed", *(f"block0_{name}" for name in ("query", "key", "value", "project", "expand", "contract"))]
     weights, biases = ([f"{layer}_{kind}" for layer in layers] for kind in ("weight", "bias"))
-    assert names == ["token_shift", *weights, *biases, "position"]
+    assert names == ["token_shift", *weights, *biases, "position", "readout"]
 
 
 def test_words_of_a_layer_folded_both_ways() -> None:
@@ -237,6 +244,8 @@ def filled_up(design: Design) -> int:
 def test_regions_are_numbered_and_hold_all_parameters_and_nothing_else(design: Design) -> None:
     found = regions(design, fold(design))
     words = load_words(random_integers(design, seed=4), fold(design))
+    banks = {region.name: region.banks for region in found}
+    assert banks.pop("readout", 2) == 2 and {*banks.values()} == {1}
     assert [region.index for region in found] == list(range(len(found)))
     assert list(words) == [region.name for region in found]
     for region in found:
@@ -245,9 +254,12 @@ def test_regions_are_numbered_and_hold_all_parameters_and_nothing_else(design: D
     folding, weights = fold(design), [layer.weight.bits for layer in linear_layers(design)]
     bits = {"spatial_weight": design.tokenizer.spatial.weight.bits if design.tokenizer.spatial else 0}
     values = sum(region.bits // bits.get(region.name, weights[0]) for region in found if region.name.endswith("_weight"))
-    engine = design.hardware.backend == "engine"
-    per_bias = bias_cut(design).pieces / engine_rows(design) if engine else 1
-    values += sum(region.depth for region in found if region.name.endswith("_bias")) / per_bias
+    engine, biases = design.hardware.backend == "engine", sum(r.depth for r in found if r.name.endswith("_bias"))
+    if engine:
+        last, rows = linear_layer(design, "readout"), engine_rows(design)
+        values += padded_outputs(last, rows) * last.inputs
+        biases += find_region(design, folding, "readout").depth - readout_words(design)
+    values += biases * engine_rows(design) // bias_cut(design).pieces if engine else biases
     values += (
         design.model.tokens
         * find_region(design, folding, "position").depth
