@@ -23,5 +23,5 @@ IND_STREAM_INT4 = Design(
         tokens=10, embed_dim=32, layers=2, hidden_dim=64, outputs=4, normaliser="none", pool="mean", attention="stream"
     ),
     quant=QuantSpec(weight=INT4, activation=INT4, stream=INT8),
-    hardware=HardwareSpec(target="ihp_sg13g2", clock_khz=1000, stage_cycles=8000, latency_budget_ms=50.0, backend="engine"),
+    hardware=HardwareSpec(target="ihp_sg13g2", clock_khz=250, stage_cycles=8000, latency_budget_ms=50.0, backend="engine"),
 )
