@@ -74,7 +74,7 @@ class WaveletBank(wiring.Component):
             m.d.sync += slots[order.octave].eq(Mux(slot == state_pairs(spec) - 1, 0, slot + 1))
         for part, pairs in zip(parts, state_parts(spec), strict=True):
             low, high = pairs[0] * 2 * spec.sample.bits, (pairs[-1] + 1) * 2 * spec.sample.bits
-            here = (slot >= pairs[0]) & (slot <= pairs[-1])
+            here = Cat(*(slot == place for place in pairs)).any()
             m.d.comb += [
                 part.address.eq(order.address),
                 part.enable.eq(read | (write & (order.first | here))),
