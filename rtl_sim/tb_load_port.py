@@ -181,6 +181,27 @@ async def arming_within_a_frame_stops_its_words_and_its_region_stays_unloaded(du
 
 
 @cocotb.test()
+async def arming_at_any_byte_of_a_frame_refuses_it(dut):
+    bench = LoadBench(dut)
+    await bench.reset()
+    for region in bench.block.regions[-1:]:
+        for place in range(region.frame_bytes + 1):
+            await bench.load_all(seed=18)
+            frame, bank = frame_of(region, 19), int(dut.bus__bank.value)
+            if place == region.frame_bytes:  # in the cycle of the verdict, behind the last byte
+                await bench.bench.run(list(frame), {}, reset=False, drain=False)
+            else:
+                await bench.feed(frame[:place])
+            dut.armed.value = 1
+            await bench.feed(frame[place:])
+            dut.armed.value = 0
+            assert bench.flags()["refused"] == 1, f"byte {place}"
+            assert int(dut.bus__bank.value) == bank, f"byte {place}"
+            untouched = region.banks == 2 or place < 2 + region.word_bytes
+            assert bench.flags()["loaded"] == untouched, f"byte {place}"
+
+
+@cocotb.test()
 async def the_bank_that_is_not_in_use_is_written_and_a_good_checksum_makes_it_the_next(dut):
     bench = LoadBench(dut)
     await bench.reset()

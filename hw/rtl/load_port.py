@@ -125,11 +125,12 @@ class LoadPort(wiring.Component):
             with m.State("CHECKSUM"):
                 m.d.comb += [self.i.ready.eq(1), checksum.valid.eq(taken)]
                 with m.If(taken):
-                    m.d.sync += place.eq(place + 1)
+                    m.d.sync += [place.eq(place + 1), refused.eq(refused | self.armed)]
                 with m.If(taken & (place == CHECKSUM_BYTES - 1)):
                     m.next = "VERDICT"
             with m.State("VERDICT"):
                 m.d.sync += self.error.eq(~checksum.match_detected)
-                m.d.comb += proved.eq(checksum.match_detected & ~refused)
+                m.d.sync += refused.eq(refused | self.armed)
+                m.d.comb += proved.eq(checksum.match_detected & ~refused & ~self.armed)
                 m.next = "START"
         return m
