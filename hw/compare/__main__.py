@@ -116,12 +116,16 @@ def main(
     try:
         wanted = ["ind_tiny"] if quick else [name for name in designs.split(",") if name]
         rows, left_out = chosen_rows(wanted, eeg_recording)
+        if write and (wanted or left_out):
+            raise WrongInput("--write: the document holds every row; leave out --designs and --quick, and give --eeg-recording")
         read_published()
         process = the_process(write)
         found, floats, failures = compared(rows, eeg_recording, display)
         verdicts = judge({row.name: metrics for row, metrics in found.items()})
         tables = tables_of(found, floats, verdicts, process)
-        if write:
+        if write and failures:
+            display.line(f"not written, for a build failed: {DOCUMENT.relative_to(REPOSITORY)}", "red")
+        elif write:
             write_tables(DOCUMENT, {name: table.markdown() for name, table in tables.items()})
             display.line(f"written: {DOCUMENT.relative_to(REPOSITORY)}")
     except KeyboardInterrupt:
@@ -145,11 +149,11 @@ def _close(display: Display, verdicts: Sequence[Verdict], left_out: Sequence[str
     for verdict in verdicts:
         bound = verdict.bound
         value = "" if verdict.value is None else f", is {verdict.value:g}"
-        colour = {"met": "green", "missed": "red"}.get(verdict.word, "dim")
-        display.line(f"{verdict.word:<12} {bound.row}: {bound.metric} at most {bound.most:g} {bound.unit}{value}", colour)
+        colour = "red" if verdict.is_bad else {"met": "green"}.get(verdict.word, "dim")
+        display.line(f"{verdict.word:<12} {bound.row}: {bound.metric} {bound.text}{value}", colour)
     for line in failures:
         display.line(line, "red")
-    return FAILED if failures or any(verdict.word == "missed" for verdict in verdicts) else GOOD
+    return FAILED if failures or any(verdict.is_bad for verdict in verdicts) else GOOD
 
 
 def run() -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from hw.compare.scaling import Factor, to_reference
-from hw.flow.power_metrics import HEATING_BUDGET_DEGC, HEATING_DEGC_PER_MW
 
 FILE = Path(__file__).with_name("published.toml")
 BASES = ("silicon", "layout", "synthesis", "software", "estimate", "unknown")
@@ -49,16 +48,6 @@ class Decoder:
     def factor(self) -> Factor | None:
         """To 130 nm and 1.2 V; None where the node is unknown or no fit applies."""
         return None if self.subthreshold else to_reference(self.node_nm, self.volt)
-
-    @property
-    def heating_degc(self) -> float | None:
-        """Of cortex by the published power."""
-        return None if self.power_uw is None else self.power_uw / 1e3 * HEATING_DEGC_PER_MW
-
-    @property
-    def is_cool(self) -> bool | None:
-        """Whether that is within the budget of 1 degC."""
-        return None if self.heating_degc is None else self.heating_degc <= HEATING_BUDGET_DEGC
 
 
 def read_published(path: Path = FILE) -> tuple[Decoder, ...]:

@@ -8,7 +8,7 @@ from hw.compare.bounds import Verdict
 from hw.compare.published import Decoder
 from hw.compare.rows import Row
 from hw.compare.scaling import Factor, to_reference
-from hw.flow.power_metrics import HEATING_DEGC_PER_MW
+from hw.flow.power_metrics import HEATING_BUDGET_DEGC, HEATING_DEGC_PER_MW
 from hw.report.table import Table, number
 from hw.targets.process import Process
 
@@ -32,7 +32,14 @@ def _shown(value: float | None, digits: int = 3) -> str:
 def designs_table(found: Found) -> Table:
     """Every row that was built: power, energy, area, latency, and how far above the floor it is."""
     header = (
-        *("build", "power, low / mid / high, uW", "of it idle, uW", "nJ per decision, above idling", "area, mm2"),
+        *(
+            "build",
+            "power, low / mid / high, uW",
+            "at 37 degC, uW",
+            "of it idle, uW",
+            "nJ per decision, above idling",
+            "area, mm2",
+        ),
         *("latency, ms", "floor, uW", "power / floor", "heating, degC", "differing integers"),
     )
     rows = []
@@ -46,6 +53,7 @@ def designs_table(found: Found) -> Table:
             (
                 f"`{row.name}`",
                 power,
+                _at_body_temperature(values),
                 _shown(values.get("power__idle_uw")),
                 _shown(values.get("energy_per_decision_nj")),
                 _shown(None if area is None else area / 1e6),
@@ -57,6 +65,15 @@ def designs_table(found: Found) -> Table:
             )
         )
     return Table(header, tuple(rows), numeric=frozenset(range(1, len(header))))
+
+
+def _at_body_temperature(values: Mapping[str, float]) -> str:
+    """The headline with the leakage of 37 degC instead of the corner's; two ways to tell that bracket it."""
+    total, leakage = values.get("power__total_uw"), values.get("power__leakage_uw")
+    warm = [values[name] for name in ("power__leakage_37c_uw", "power__leakage_37c_doubling_uw") if name in values]
+    if total is None or leakage is None or not warm:
+        return UNKNOWN
+    return " to ".join(number(total - leakage + each) for each in warm)
 
 
 def floor_table(found: Found) -> Table:
@@ -126,8 +143,8 @@ def bounds_table(verdicts: Sequence[Verdict]) -> Table:
         (
             f"`{verdict.bound.row}`",
             verdict.bound.metric,
-            f"{number(verdict.bound.most, 4)} {verdict.bound.unit}",
-            "" if verdict.value is None else f"{number(verdict.value, 4)} {verdict.bound.unit}",
+            f"{'at least ' if verdict.bound.least else ''}{number(verdict.bound.limit, 4)} {verdict.bound.unit}".rstrip(),
+            "" if verdict.value is None else f"{number(verdict.value, 4)} {verdict.bound.unit}".rstrip(),
             verdict.word,
         )
         for verdict in verdicts
@@ -151,7 +168,6 @@ def _ours(row: Row, values: Mapping[str, float], process: Process) -> tuple[str,
     power = values.get("power__total_uw")
     energy = None if power is None else power / design.decisions_per_s * 1e3
     factor = to_reference(process.node_nm, process.typical.voltage)
-    heating = "" if power is None else f"{number(power / 1e3 * HEATING_DEGC_PER_MW, 2)}, good"
     return (
         f"**`{row.name}`**",
         "synthesis",
@@ -161,17 +177,22 @@ def _ours(row: Row, values: Mapping[str, float], process: Process) -> tuple[str,
         _shown(power),
         _scaled(factor, energy),
         _scaled(factor, power),
-        heating,
+        _heating(power),
         "decoder with tokenizer and memories, idling included",
     )
+
+
+def _heating(power_uw: float | None) -> str:
+    """Of cortex, in degC, and whether that is within the budget; nothing where no power is known."""
+    if power_uw is None:
+        return ""
+    degc = power_uw / 1e3 * HEATING_DEGC_PER_MW
+    return f"{number(degc, 2)}, {'good' if degc <= HEATING_BUDGET_DEGC else 'too warm'}"
 
 
 def _theirs(decoder: Decoder) -> tuple[str, ...]:
     node = UNKNOWN if decoder.node_nm is None else f"{decoder.node_nm} nm"
     supply = UNKNOWN if decoder.volt is None else f"{decoder.volt:g} V"
-    heating = ""
-    if decoder.heating_degc is not None:
-        heating = f"{number(decoder.heating_degc, 2)}, {'good' if decoder.is_cool else 'too warm'}"
     return (
         f"{decoder.name} ({decoder.citation})",
         decoder.basis,
@@ -181,7 +202,7 @@ def _theirs(decoder: Decoder) -> tuple[str, ...]:
         _shown(decoder.power_uw),
         _scaled(decoder.factor, decoder.energy_nj),
         _scaled(decoder.factor, decoder.power_uw),
-        heating,
+        _heating(decoder.power_uw),
         decoder.covers,
     )
 

@@ -69,8 +69,8 @@ def test_the_published_data_are_read_and_scaled():
     tree = found["NeuralTree"]
     assert (tree.node_nm, tree.channels, tree.energy_nj, tree.basis) == (65, 256, 227, "silicon")
     assert tree.factor is not None and 2 < tree.factor.low < tree.factor.high < 4
-    assert found["BrainDistill, integers"].heating_degc == pytest.approx(0.164, abs=1e-3)
-    assert found["BrainDistill, integers"].is_cool and found["NeuralTree"].heating_degc is None
+    heating = {row[0].split(" (")[0]: row[8] for row in published_table(found.values(), {}, IHP).rows}
+    assert heating["BrainDistill, integers"] == "0.16, good" and heating["NeuralTree"] == ""
     assert found["96-channel spike processor"].factor is None
 
 
@@ -125,7 +125,25 @@ def metric(name: str, value: float) -> Metric:
 def test_a_bound_is_met_up_to_its_limit():
     bounds = (Bound("a", "p", 40, "uW"), Bound("b", "p", 40, "uW"), Bound("c", "p", 40, "uW"), Bound("a", "q", 1, "uW"))
     verdicts = judge({"a": [metric("p", 40)], "b": [metric("p", 40.1)]}, bounds)
-    assert [verdict.word for verdict in verdicts] == ["met", "missed", "not measured", "not measured"]
+    assert [verdict.word for verdict in verdicts] == ["met", "missed", "not measured", "no such metric"]
+    assert [verdict.is_bad for verdict in verdicts] == [False, True, False, True]
+    least = (Bound("a", "p", 40, "uW", least=True), Bound("b", "p", 40, "uW", least=True))
+    assert [verdict.word for verdict in judge({"a": [metric("p", 40)], "b": [metric("p", 39.9)]}, least)] == ["met", "missed"]
+
+
+def test_heating_beyond_the_budget_is_told_of_ours_as_of_theirs():
+    found = {Row("ind_tiny"): [metric("power__total_uw", 50_000)]}
+    theirs_too = Decoder("x", "y", "z", "silicon", "all", "whole", power_uw=50_000)
+    [ours, theirs] = published_table([theirs_too], found, IHP).rows
+    assert ours[8] == theirs[8] == "1.5, too warm"
+    [ours] = published_table([], FOUND, IHP).rows
+    assert ours[8].endswith(", good")
+
+
+def test_the_power_at_37_degc_is_the_headline_with_other_leakage():
+    parts = {"total": 10, "leakage": 4, "leakage_37c": 5, "leakage_37c_doubling": 9}
+    [row] = designs_table({Row("ind_tiny"): [metric(f"power__{part}_uw", value) for part, value in parts.items()]}).rows
+    assert row[2] == "11 to 15"
 
 
 IHP = replace(PROCESS, name="ihp_sg13g2", node_nm=130, corners={"typ": Corner("typ", 1.2, 25, Path())})
@@ -142,7 +160,7 @@ def test_a_reference_is_told_as_times_its_design():
 
 def test_what_was_not_measured_is_unknown_and_not_zero():
     first, second = designs_table(FOUND).rows
-    assert first[0] == "`ind_tiny`" and first[1] == "unknown / unknown / 5" and first[4] == "0.6" and first[7] == "unknown"
+    assert first[0] == "`ind_tiny`" and first[1] == "unknown / unknown / 5" and first[5] == "0.6" and first[8] == "unknown"
     assert second[0] == "`ind_tiny --backend finn`"
     [row] = floats_table({Row("ind_tiny"): [metric("float_mac_pj", 80), metric("integer_mac_pj", 2)]}).rows
     assert row[3] == "x 40.00" and row[-1] == "x 4.04"
@@ -212,13 +230,24 @@ def invoke(monkeypatch, tmp_path, answers, *arguments: str, process: Process = I
 
 
 def test_bounds_that_are_met_end_with_0_and_missed_ones_with_1(monkeypatch, tmp_path):
-    good = [metric("power__total_uw", 39.0), metric("area__total_um2", 1e6), metric("latency_ms", 4), metric("floor__ratio", 3)]
-    done, text = invoke(monkeypatch, tmp_path, lambda row: (0, tuple(good)), "--designs", "ind_int4", "--json", "--write")
+    values = {"power__total_uw": 39, "area__total_um2": 1e6, "latency_ms": 4, "floor__ratio": 3, "exact__mismatches": 0}
+    values |= {"timing__slack_slow_ns": 5, "accuracy__integer": 0.95}
+    good = [metric(name, value) for name, value in values.items()]
+    done, _ = invoke(monkeypatch, tmp_path, lambda row: (0, tuple(good)), "--designs", "ind_int4", "--json")
     assert done.exit_code == 0, done.output
     answer = json.loads(done.stdout)
     assert set(answer["rows"]) == {"ind_int4", "ind_int4 --backend amaranth", "ind_int4 --backend finn"}
     assert {each["verdict"] for each in answer["bounds"]} == {"met", "not measured"}
-    assert "| `ind_int4` | power__total_uw | 40 uW | 39 uW | met |" in text
+    everything = ("--write", "--eeg-recording", "S001.npz")
+    done, text = invoke(monkeypatch, tmp_path, lambda row: (0, tuple(good)), *everything)
+    assert done.exit_code == 1  # ind_stream_int4 takes more than 20 uW
+    assert "| `ind_int4` | power__total_uw | 40 uW | 39 uW | met |" in text and "20 uW | 39 uW | missed" in text
+    before = (REPOSITORY / "docs/comparison.md").read_text()
+    done, text = invoke(monkeypatch, tmp_path, lambda row: (int(row.design == "ind_int8"), tuple(good)), *everything)
+    assert done.exit_code == 1 and text == before and "not written, for a build failed" in done.output
+    for arguments in (("--quick",), ("--designs", "ind_int4"), ()):
+        done, text = invoke(monkeypatch, tmp_path, lambda row: (0, tuple(good)), "--write", *arguments)
+        assert done.exit_code == 2 and text == before and "--write: the document holds every row" in done.output
     done, _ = invoke(monkeypatch, tmp_path, lambda row: (0, (metric("power__total_uw", 41.0),)), "--designs", "ind_int4")
     assert done.exit_code == 1
 
@@ -234,7 +263,7 @@ def test_a_build_that_fails_is_1_and_one_used_wrongly_2(monkeypatch, tmp_path):
 
 def test_the_document_is_not_written_for_a_process_that_stands_in(monkeypatch, tmp_path):
     before = (REPOSITORY / "docs/comparison.md").read_text()
-    done, text = invoke(monkeypatch, tmp_path, lambda row: (0, ()), "--quick", "--write", process=PROCESS)
+    done, text = invoke(monkeypatch, tmp_path, lambda row: (0, ()), "--write", "--eeg-recording", "S001.npz", process=PROCESS)
     assert done.exit_code == 2 and text == before
     assert "--write: it stands in; the document is of ihp_sg13g2: leave out --write, or install its PDK" in done.output
     done, _ = invoke(monkeypatch, tmp_path, lambda row: (0, FOUND[Row("ind_tiny")]), "--quick", process=PROCESS)
