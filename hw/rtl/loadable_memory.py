@@ -40,7 +40,7 @@ class LoadableMemory(wiring.Component):
         m.submodules.memory = memory = SinglePortMemory(depth=self.depth, width=self.width, init=self._init)
         first, last = self.regions[0].index, self.regions[-1].index
         number = self.bus.region
-        is_mine = number == first if first == last else (number >= first) & (number <= last)
+        is_mine = number == first if first == last else (number <= last) & ((number >= first) if first else 1)
         first_word, start = Signal(range(self.depth)), 0
         with m.Switch(self.bus.region):
             for region in self.regions:
