@@ -19,6 +19,7 @@ from hw.power.glitches import factor_by_net, glitch_factors, logic_nets
 from hw.power.netlist import Netlist, read_netlist
 from hw.power.sdf import delay_arrays, read_sdf
 from hw.power.simulation_tables import Tables, build_tables
+from hw.power.wire_load import fanouts_of, wire_capacitance_pf
 from hw.reference.unit_bench import READY, UnitBench
 from hw.rtl.emit import emit_component
 from hw.targets.process import HEADLINE_CORNER, Process
@@ -60,7 +61,8 @@ class Feed:
 def measure_units(feeds: Mapping[str, Feed], process: Process, folder: Path) -> dict[str, UnitEnergy]:
     """Unit -> its energy per operation on `process`. Raises CheckFailed where a unit's netlist gives anything but `outputs`.
 
-    Zero-delay activity in figure low; with glitches, sampled with cell delays, in mid; with wire loads as well in high.
+    Zero-delay activity in figure low; with glitches, sampled with cell delays, in mid; with wire loads as well in high. Units
+    share a netlist and nothing else: a net between a port and a unit is as long as in a netlist of that unit alone.
     """
     verilog, *_ = emit_component(UnitBench({name: feed.unit for name, feed in feeds.items()}), TOP, folder / "verilog")
     say(f"synthesizing {len(feeds)} units")
@@ -76,23 +78,40 @@ def measure_units(feeds: Mapping[str, Feed], process: Process, folder: Path) -> 
     simulator, activity = _simulated(tables, feeds, cycles, folder)
     blocks = [block_of(instance.name) for instance in netlist.instances]
     logic = logic_nets(netlist, blocks)
-    engine, wires_pf = PowerEngine(netlist, tables.clock_nets), net_wires_pf(netlist, tables.clock_nets, process)
+    own = {name: np.array([block == name for block in blocks], bool) for name in feeds}
+    areas = {name: _area_um2(netlist, rows) for name, rows in own.items()}
+    engine, wires_pf = PowerEngine(netlist, tables.clock_nets), _wires_pf(netlist, tables.clock_nets, process, areas)
     delayed, settled, _ = simulator.delayed_counts()
     factors = glitch_factors(delayed, settled, engine.pin_loads_pf(cells) + wires_pf, logic)
     glitching = activity.scaled(factor_by_net(factors, logic))
     found = {}
     for name, feed in feeds.items():
-        rows = np.array([block == name for block in blocks], bool)
-        pj = {}
+        rows, pj = own[name], {}
         for figure in FIGURES:
             alone = _only(activity if figure == "low" else glitching, netlist, rows, name, tables.clock_nets)
             conditions = Conditions(process.typical.voltage, wires_pf if figure == "high" else None)
             result = engine.evaluate(cells, alone, conditions)
             pj[figure] = (float(result.energy_pj[rows].sum()) + result.inputs_pj) * activity.cycles / feed.steps
         leakage_w = float(result.leakage_w[rows].sum())
-        area = sum(instance.cell.area_um2 for instance, own in zip(netlist.instances, rows, strict=True) if own)
-        found[name] = UnitEnergy(pj, leakage_w * 1e9, area)
+        found[name] = UnitEnergy(pj, leakage_w * 1e9, areas[name])
     return found
+
+
+def _area_um2(netlist: Netlist, rows: np.ndarray) -> float:
+    return float(sum(instance.cell.area_um2 for instance, chosen in zip(netlist.instances, rows, strict=True) if chosen))
+
+
+def _wires_pf(netlist: Netlist, clocks: list[int], process: Process, areas: Mapping[str, float]) -> np.ndarray:
+    """By net; one at a port of a unit by the area of that unit, not by that of all together."""
+    found, fanouts = net_wires_pf(netlist, clocks, process), fanouts_of(netlist)
+    for name, area in areas.items():
+        nets = _port_nets(netlist, name)
+        found[nets] = wire_capacitance_pf(fanouts[nets], process.wire_load(area).fanout_pf)
+    return found
+
+
+def _port_nets(netlist: Netlist, unit: str) -> list[int]:
+    return [net for port, (_, nets) in netlist.ports.items() if port.startswith(f"{unit}_") for net in nets]
 
 
 def _simulated(tables: Tables, feeds: Mapping[str, Feed], cycles: int, folder: Path) -> tuple[GateSimulator, Activity]:
@@ -128,7 +147,5 @@ def _only(activity: Activity, netlist: Netlist, rows: np.ndarray, unit: str, clo
     for instance, chosen in zip(netlist.instances, rows, strict=True):
         if chosen:
             own[list(instance.pins.values())] = True
-    for port, (_, nets) in netlist.ports.items():
-        if port.startswith(f"{unit}_"):
-            own[nets] = True
+    own[_port_nets(netlist, unit)] = True
     return replace(activity, toggles=np.where(own, activity.toggles, 0.0))

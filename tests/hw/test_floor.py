@@ -1,5 +1,7 @@
 """The floor: a closed-form case, the work it counts, and bare units that are fed, checked and weighed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,7 @@ from hw.reference.integer_units import BareMultiplier, ConstantProducts, Integer
 from hw.rtl.shift_add import signed_digits
 from hw.targets import osu018
 from hw.targets.choose import find_process
+from hw.targets.process import Process, WireLoad
 from rtl_sim.random_parameters import random_parameters, random_samples
 
 needs_osu018 = pytest.mark.skipif(not osu018.CELLS.is_file(), reason="Debian package qflow-tech-osu018 is not installed")
@@ -172,6 +175,23 @@ def test_units_give_what_they_must_and_take_what_their_operands_make_them(tmp_pa
     assert found["slow"].pj["low"] < 0.8 * found["random"].pj["low"]
     assert found["mac"].pj["low"] > found["random"].pj["low"]
     assert found["mac"].area_um2 > found["random"].area_um2 == pytest.approx(found["slow"].area_um2, rel=0.1)
+
+
+def longer_in_larger_blocks(process: Process) -> Process:
+    """Wires that grow with any area, as those of IHP's library do from table to table."""
+    limits = [100 * 1.05**step for step in range(200)]
+    return replace(process, wire_loads=tuple((limit, WireLoad("", ((1, limit * 1e-6),), "")) for limit in limits))
+
+
+@pytest.mark.synth
+@needs_osu018
+def test_a_unit_takes_the_same_beside_others(tmp_path):
+    feeds, process = units(np.random.default_rng(7)), longer_in_larger_blocks(find_process("osu018"))
+    beside = measure_units(feeds, process, tmp_path / "beside")
+    for name in ("random", "mac"):
+        [alone] = measure_units({name: feeds[name]}, process, tmp_path / name).values()
+        assert alone.area_um2 == pytest.approx(beside[name].area_um2)
+        assert alone.pj == pytest.approx(beside[name].pj, rel=1e-3), name
 
 
 @pytest.mark.synth
