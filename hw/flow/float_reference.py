@@ -13,7 +13,7 @@ from hw.flow.artifact import Files, Kind
 from hw.flow.float_operands import float_factors, float_trace, read_checkpoint
 from hw.flow.libraries import liberty_inputs, process_for
 from hw.flow.operands import Sequences, dense_factors, drawn, joined_trace, stretches_to_trace
-from hw.flow.step import Result, Step
+from hw.flow.step import Result, Step, WrongInput
 from hw.flow.timing import OPENSTA
 from hw.flow.tools import YOSYS
 from hw.flow.unit_energy import Feed, UnitEnergy, measure_units
@@ -133,13 +133,18 @@ def _per_decoder(design: Design, units: dict[str, UnitEnergy], power: dict) -> l
 def added_uw(design: Design, units: dict[str, UnitEnergy], blocks: dict[str, dict[str, float]]) -> float:
     """What the engine's array and memories would take more in binary32, by the blocks of power.json.
 
-    The memory of parameters is nearly all weights, and counted as if it were.
+    The memory of parameters is nearly all weights, and counted as if it were. WrongInput names a block that is not there.
     """
     widths = {"columns": LANE.bits, "rows": LANE.bits, "parameters": design.quant.weight.bits}
+    if design.model.streaming:
+        widths["values"] = design.quant.activation.bits
     more = units[FLOAT].pj["high"] / units[INTEGER].pj["high"] - 1
     larger = units[FLOAT].area_um2 / units[INTEGER].area_um2 - 1
+    for name in ("array", *widths):
+        if name not in blocks:
+            raise WrongInput(f"{design.name}: power.json has no block {name}; its blocks are {', '.join(sorted(blocks))}")
     array = blocks["array"]
     found = (sum(array.values()) - array["leakage"]) * more + array["leakage"] * larger
     for name, bits in widths.items():
-        found += sum(blocks.get(name, {}).values()) * (FLOAT_BITS / bits - 1)
+        found += sum(blocks[name].values()) * (FLOAT_BITS / bits - 1)
     return found

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from designs.ind_int4 import IND_INT4
+from designs.ind_stream_int4 import IND_STREAM_INT4
 from designs.ind_tiny import IND_TINY
 from designs.layer_table import linear_layers
 from hw.flow.float_operands import float_factors, float_trace, read_checkpoint
@@ -65,16 +66,35 @@ def test_sums_begin_anew_and_round_after_each_step():
     assert found.tolist() == [[1.0, 1.0, 1.0, float(np.float32(3) * np.float32(0.1))]]
 
 
+UNITS = {FLOAT: UnitEnergy({"high": 40.0}, 0, 9000.0), INTEGER: UnitEnergy({"high": 4.0}, 0, 3000.0)}
+ROW = dict.fromkeys(("logic", "registers", "clock", "memories", "leakage"), 0.0)
+BLOCKS = {
+    "array": ROW | {"logic": 2.0, "leakage": 0.5},
+    "parameters": ROW | {"memories": 1.0, "leakage": 0.2},  # 4 bits become 32
+    "columns": ROW | {"memories": 0.7},  # 8 bits become 32
+    "rows": ROW | {"memories": 0.4},  # 8 as well
+    "wavelet_bank": ROW | {"logic": 9.0},
+}
+ADDED = 2.0 * 9 + 0.5 * 2 + 1.2 * 7 + (0.7 + 0.4) * 3
+
+
 def test_an_engine_in_binary32_by_hand():
-    units = {FLOAT: UnitEnergy({"high": 40.0}, 0, 9000.0), INTEGER: UnitEnergy({"high": 4.0}, 0, 3000.0)}
-    row = dict.fromkeys(("logic", "registers", "clock", "memories", "leakage"), 0.0)
-    blocks = {
-        "array": row | {"logic": 2.0, "leakage": 0.5},
-        "parameters": row | {"memories": 1.0, "leakage": 0.2},  # 4 bits become 32
-        "columns": row | {"memories": 0.7},  # 8 bits become 32
-        "wavelet_bank": row | {"logic": 9.0},
-    }
-    assert added_uw(IND_INT4, units, blocks) == pytest.approx(2.0 * 9 + 0.5 * 2 + 1.2 * 7 + 0.7 * 3)
+    assert added_uw(IND_INT4, UNITS, BLOCKS) == pytest.approx(ADDED)
+
+
+def test_an_engine_whose_states_run_on_has_one_more_memory():
+    bits = IND_STREAM_INT4.quant.activation.bits
+    blocks = BLOCKS | {"values": ROW | {"registers": 0.3}}
+    assert added_uw(IND_STREAM_INT4, UNITS, blocks) == pytest.approx(ADDED + 0.3 * (32 / bits - 1))
+    with pytest.raises(WrongInput, match=r"^ind_stream_int4: power.json has no block values; its blocks are array, columns, "):
+        added_uw(IND_STREAM_INT4, UNITS, BLOCKS)
+
+
+@pytest.mark.parametrize("name", ["array", "columns", "rows", "parameters"])
+def test_a_block_that_is_missing_is_not_zero(name):
+    blocks = {other: row for other, row in BLOCKS.items() if other != name}
+    with pytest.raises(WrongInput, match=f"^ind_int4: power.json has no block {name}; its blocks are "):
+        added_uw(IND_INT4, UNITS, blocks)
 
 
 def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path):
