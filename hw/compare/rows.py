@@ -15,8 +15,9 @@ from hw.flow.display import Display
 from hw.flow.float_reference import FloatReference
 from hw.flow.out_folder import claim, folder_name, other_builds
 from hw.flow.runner import run_flow
-from hw.flow.tool import REPOSITORY, ToolError, WrongInput
+from hw.flow.tool import REPOSITORY, WrongInput
 from hw.flow.train import Train
+from hw.report.compare import of_steps
 
 GOOD, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 EEG = ("eeg_int4", "eeg_mixed_int4")
@@ -106,7 +107,4 @@ def measure_floats(row: Row, display: Display) -> tuple[Metric, ...]:
     claim(folder, design.name, {"reference": FloatReference.name})
     steps = (*until_step(silicon_flow(Train()), "power"), FloatReference())
     made = run_flow(steps, design, folder, display, others=other_builds(folder))
-    names = [metric.name for metric in made.metrics]
-    if "float_mac_pj" not in names:
-        raise ToolError(f"{design.name}: {FloatReference.name} left no metrics")
-    return made.metrics[names.index("float_mac_pj") :]
+    return of_steps(made.metrics, [FloatReference.name])

@@ -13,11 +13,13 @@ from designs.schema import DesignError
 from hw.compare.bounds import Bound, judge
 from hw.compare.document import DocumentError, with_tables, write_tables
 from hw.compare.published import Decoder, PublishedError, read_published
-from hw.compare.rows import ROWS, Row, chosen_rows
+from hw.compare.rows import ROWS, Row, chosen_rows, measure_floats
 from hw.compare.scaling import ASSUMED_V, ENERGY, energy_factor, to_reference
 from hw.compare.tables import designs_table, floats_table, published_table, references_table
+from hw.flow.runner import Made
 from hw.flow.tool import REPOSITORY, WrongInput
 from hw.targets.process import Corner, Process
+from tests.hw.flow_steps import quiet_display
 
 
 def decoder(**more) -> Decoder:
@@ -211,6 +213,19 @@ def test_a_design_without_a_row_is_refused(monkeypatch):
     monkeypatch.setattr("hw.compare.rows.ROWS", (Row("ind_int4"),))
     with pytest.raises(WrongInput, match=r"^--designs ind_tiny: is in no row; the rows are of ind_int4$"):
         chosen_rows(["ind_tiny"], None)
+
+
+def test_floats_are_the_metrics_of_their_own_step(monkeypatch, tmp_path):
+    """Whatever its metrics are called and in whatever order they come."""
+
+    def ended(step: str) -> tuple[Metric, ...]:
+        return tuple(metric(f"{what}__{step}", 1.0) for what in ("wall_s", "cpu_s", "peak_memory_mib"))
+
+    own = (metric("integer_mac_pj", 2.0), metric("float_mac_pj", 80.0), *ended("float_reference"))
+    made = Made({}, (metric("power__total_uw", 5.0), *ended("power"), *own), ())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hw.compare.rows.run_flow", lambda *given, **named: made)
+    assert measure_floats(Row("ind_tiny"), quiet_display()) == own
 
 
 def invoke(monkeypatch, tmp_path, answers, *arguments: str, process: Process = IHP):
