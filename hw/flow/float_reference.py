@@ -80,26 +80,31 @@ def integer_sums(operands: Sequences) -> np.ndarray:
 
 
 def float_sums(operands: Sequences) -> np.ndarray:
-    """The same in float32, rounded after each product and each addition; what is below the smallest normal becomes 0."""
+    """The same in float32, rounded after each product and each addition; what is below the smallest normal becomes 0.
+
+    A product is judged before it is rounded, as hw.reference.float_mac does; a sum that small is exact.
+    """
     found, current = [], np.zeros(len(operands.a), np.float32)
     for a, b, first in zip(operands.a.T, operands.b.T, operands.first.T, strict=True):
-        product = _flushed(a.astype(np.float32)) * _flushed(b.astype(np.float32))
-        current = _flushed(np.where(first, np.float32(0), current) + _flushed(product))
+        exact = _flushed(a.astype(np.float32)).astype(np.float64) * _flushed(b.astype(np.float32))  # 48 bits of 53
+        current = _flushed(np.where(first, np.float32(0), current) + _flushed(exact).astype(np.float32))
         found.append(current)
     return np.stack(found, axis=1)
 
 
 def _flushed(values: np.ndarray) -> np.ndarray:
-    return np.where(np.abs(values) < SMALLEST_NORMAL, np.copysign(np.float32(0), values), values).astype(np.float32)
+    """In the type they come in."""
+    return np.where(np.abs(values) < SMALLEST_NORMAL, np.copysign(np.zeros_like(values), values), values)
 
 
 def _per_mac(design: Design, units: dict[str, UnitEnergy]) -> list[Metric]:
     a_bits, b_bits = operand_bits(design)
     what = {
-        FLOAT: "binary32, rounded to nearest even after product and sum, subnormals as zeros",
+        FLOAT: "binary32, rounded to nearest even after product and sum, subnormals as zeros, equal to numpy's float32 bit by "
+        "bit, products below 2^-126 taken as zero",
         INTEGER: f"{a_bits} x {b_bits} bits into {sum_bits(design)}, as in the engine's array, recoding its own operand",
     }
-    shared = "alone, sum register included, on the dense layers' operands in the order of a sum, equal to numpy bit by bit"
+    shared = "alone, sum register included, on the dense layers' operands in the order of a sum, checked bit by bit"
     found = []
     for name, unit in units.items():
         for figure, end in (("high", ""), ("low", "_low")):

@@ -1,4 +1,5 @@
-"""The binary32 units against numpy's float32, bit by bit: corners, random bits, and what hypothesis thinks of."""
+"""The binary32 units against numpy's float32, bit by bit, products below 2^-126 taken as zero: corners, random bits, and what
+hypothesis thinks of."""
 
 from collections.abc import Callable
 
@@ -8,6 +9,8 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hw.flow.float_reference import float_sums
+from hw.flow.operands import Sequences
 from hw.reference.binary32 import NAN
 from hw.reference.float_mac import FloatAdder, FloatMac, FloatMultiplier
 
@@ -119,3 +122,27 @@ def test_a_sum_of_products_is_numpys_rounded_after_each() -> None:
         current = total(np.zeros(1, np.uint32) if step % 32 == 0 else current, product(a[step : step + 1], b[step : step + 1]))
         wanted.append(int(current[0]))
     assert found[1:] == wanted[:-1]  # a sum is there two cycles after its operands
+
+
+def test_a_product_just_below_the_smallest_normal_is_zero_though_numpy_rounds_it_up() -> None:
+    """(1 - 2^-24) 2^-126 lies halfway between 2^-126 and the subnormal below it."""
+    a = np.array([0x3F7FFFFF, 0xBF7FFFFF, 0x3F800000], np.uint32)
+    b = np.array([0x00800000, 0x00800000, 0x80800000], np.uint32)
+    assert (a.view(np.float32) * b.view(np.float32)).tolist() == [SMALLEST_NORMAL, -SMALLEST_NORMAL, -SMALLEST_NORMAL]
+    wanted = [0x00000000, 0x80000000, 0x80800000]
+    assert run(FloatMultiplier(), a, b).tolist() == product(a, b).tolist() == wanted
+    sums = float_sums(Sequences(a.view(np.float32)[:, None], b.view(np.float32)[:, None], np.ones((3, 1), np.int64)))
+    assert sums[:, 0].view(np.uint32).tolist() == [0, 0, 0x80800000]  # a sum begins at +0
+
+
+def test_the_sums_that_the_unit_is_held_to_are_those_of_its_parts() -> None:
+    a, b = (side[-800:].reshape(8, 100) for side in pairs())  # products around the smallest normal
+    usual = np.isfinite(a.view(np.float32)) & np.isfinite(b.view(np.float32))
+    a, b = np.where(usual, a, 0).astype(np.uint32), np.where(usual, b, 0).astype(np.uint32)
+    first = np.zeros(a.shape, np.int64)
+    first[:, ::4] = 1
+    found = float_sums(Sequences(a.view(np.float32), b.view(np.float32), first)).view(np.uint32)
+    current = np.zeros(len(a), np.uint32)
+    for step in range(a.shape[1]):
+        current = total(np.where(first[:, step], 0, current).astype(np.uint32), product(a[:, step], b[:, step]))
+        assert found[:, step].tolist() == current.tolist(), step
