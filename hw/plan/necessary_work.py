@@ -14,7 +14,10 @@ Operands = tuple[IntFormat, IntFormat]
 
 @dataclass(frozen=True)
 class TapConstants:
-    """Constants that one value is multiplied by, `per_decision` times on average. `name`: of the value, folded[3] or so."""
+    """Constants that one value is multiplied by, `per_decision` times on average.
+
+    `name`: of the value: added_3 and differed_3 of the wavelets' symmetric pairs, half_band_4 of the decimator.
+    """
 
     name: str
     constants: tuple[int, ...]
