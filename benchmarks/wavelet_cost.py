@@ -142,12 +142,16 @@ def picture(found: list[Point], marks: list[Point], costs: dict[str, list[float]
         for family, nj in costs.items():
             worst = [1 - point.correlation.min() for point in found if point.family == family]
             axes.plot(nj, worst, marker="o", markersize=4, linewidth=1.4, color=colours[family], label=family)
-        for shape, point, nj in zip("*Ds", marks, marked_nj, strict=True):
-            axes.plot(nj, 1 - point.correlation.min(), shape, color=INK, markersize=11 if shape == "*" else 6, label=point.name)
+        for shape, point, own_nj in zip("*Ds", marks, marked_nj, strict=True):
+            axes.plot(
+                own_nj, 1 - point.correlation.min(), shape, color=INK, markersize=11 if shape == "*" else 6, label=point.name
+            )
         axes.axhline(1 - 0.98, color=MUTED, linewidth=0.8, linestyle=":")
         axes.set(xscale="log", yscale="log", ylim=(1, 3e-4), title=title)
         axes.set(xlabel="nJ per decision, all channels", ylabel="correlation, worst wavelet")
         axes.set_yticks([1 - value for value in CORRELATIONS], [f"{value:g}" for value in CORRELATIONS])
+        ticks = [value for value in (100, 200, 500, 1000, 2000, 5000, 10000) if value <= 2 * max(map(max, costs.values()))]
+        axes.set_xticks(ticks, [f"{value:,}" for value in ticks])
         axes.minorticks_off()
         axes.grid(color=GRID)
         figure.legend(frameon=False, ncols=3, loc="outside lower center", fontsize=9)
