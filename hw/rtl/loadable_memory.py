@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -40,7 +40,8 @@ class LoadableMemory(wiring.Component):
         m.submodules.memory = memory = SinglePortMemory(depth=self.depth, width=self.width, init=self._init)
         first, last = self.regions[0].index, self.regions[-1].index
         number = self.bus.region
-        is_mine = number == first if first == last else (number <= last) & ((number >= first) if first else 1)
+        beyond_first = number >= first if first else Const(1)
+        is_mine = number == first if first == last else beyond_first & (number <= last)
         first_word, start = Signal(range(self.depth)), 0
         with m.Switch(self.bus.region):
             for region in self.regions:
