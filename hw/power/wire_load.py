@@ -20,7 +20,7 @@ def wire_capacitance_pf(fanouts: np.ndarray, points: Points) -> np.ndarray:
     """int [nets] sinks per net -> pF [nets]: linear between the points, 0 without sinks.
 
     Beyond the last point the length grows with the square root of the sinks, as that of a tree over a given area does:
-    Liberty's slope is meant for the few sinks a buffered net has, and synthesis here does not buffer.
+    Liberty's slope is meant for the few sinks of a buffered net; a memory's address may have more here.
     """
     sinks, capacitances = (np.array(column, float) for column in zip(*points, strict=True))
     found = np.interp(fanouts, sinks, capacitances)
