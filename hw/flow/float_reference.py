@@ -17,7 +17,8 @@ from hw.flow.step import Result, Step, WrongInput
 from hw.flow.timing import OPENSTA
 from hw.flow.tools import YOSYS
 from hw.flow.unit_energy import Feed, UnitEnergy, measure_units
-from hw.plan.engine import LANE, operand_bits, sum_bits
+from hw.plan.engine import operand_bits, sum_bits
+from hw.plan.passes import LANE
 from hw.reference.float_mac import FloatMac
 from hw.reference.integer_units import IntegerMac
 from quant.golden.read_qonnx import read_qonnx

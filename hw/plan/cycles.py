@@ -2,8 +2,9 @@
 
 from designs.layer_table import linear_layers
 from designs.schema import Design, DesignError, TokenizerSpec
-from hw.plan.engine import Kind, Pass, bias_cut, embed_groups, passes, position_cut, state_halves
+from hw.plan.engine import bias_cut, embed_groups, passes, position_cut, state_halves
 from hw.plan.folding import Folding, attention_cycles, fold, linear_cycles
+from hw.plan.passes import Kind, Pass
 from hw.plan.spatial import spatial_layout
 
 

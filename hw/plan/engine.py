@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from designs.layer_table import attention_sum, key_value_sum, leak_limits, linear_layer, linear_layers, token_sum
+from designs.layer_table import attention_sum, key_value_sum, leak_limits, linear_layers, token_sum, tokens_at_once
 from designs.number_format import IntFormat, product_sum
 from designs.schema import LEAK_SHIFT, Design, DesignError
 from hw.plan.folding import WORD_BITS_MAX
-from hw.plan.passes import LANE, Kind, Pass, padded_outputs
+from hw.plan.passes import LANE, Kind, Pass, attend_pass, linear_pass, pool_pass
 from hw.plan.stream_program import stream_passes
 from quant.golden.parameters import IntegerParameters, LeakShifts
 
@@ -83,16 +83,15 @@ def passes(design: Design) -> tuple[Pass, ...]:
     """The passes of one decision, from a token's features to the readout; shifts are 0, for they come with the weights."""
     if design.model.streaming:
         return stream_passes(design, engine_rows(design))
-    at, dim, stream = memory_map(design), design.model.embed_dim, design.quant.stream
-    found = [_linear("embed", design, Kind.EMBED, source=0, dest=at.history)]
+    at, rows = memory_map(design), engine_rows(design)
+    found = [linear_pass("embed", design, rows, kind=Kind.EMBED, source=0, dest=at.history)]
     for i in range(design.model.layers):
         found += _block(f"block{i}_", design, at)
     if design.model.pool == "none":
-        return (*found, replace(_linear("readout", design, Kind.READOUT, source=at.stream, dest=0), lane_by_lane=True))
-    pool = Pass(
-        "pool", Kind.POOL, source=at.stream, dest=at.attention, steps=0, groups=1, places=dim, out=stream, source_format=stream
-    )
-    return (*found, pool, _linear("readout", design, Kind.READOUT, source=at.attention, dest=0))
+        readout = linear_pass("readout", design, rows, kind=Kind.READOUT, source=at.stream, dest=0)
+        return (*found, replace(readout, lane_by_lane=True))
+    pool = pool_pass(design, source=at.stream, dest=at.attention)
+    return (*found, pool, linear_pass("readout", design, rows, kind=Kind.READOUT, source=at.attention, dest=0))
 
 
 def _block(block: str, design: Design, at: MemoryMap) -> list[Pass]:
@@ -112,54 +111,16 @@ def _block(block: str, design: Design, at: MemoryMap) -> list[Pass]:
         source_format=activation.unsigned(),
         by_token=True,
     )
-    attention = Pass(
-        name=block + "attention",
-        kind=Kind.ATTEND,
-        source=at.query,
-        second=at.state,
-        dest=at.attention,
-        steps=dim,
-        groups=dim // rows,
-        places=rows,
-        out=stream,
-        source_format=activation.unsigned(),
-    )
     return [
-        _linear(block + "query", design, source=at.stream, dest=at.query),
-        _linear(block + "key", design, source=at.stream, dest=at.key, by_token=True),
-        _linear(block + "value", design, source=at.stream, dest=at.value, by_token=True),
+        linear_pass(block + "query", design, rows, source=at.stream, dest=at.query),
+        linear_pass(block + "key", design, rows, source=at.stream, dest=at.key, by_token=True),
+        linear_pass(block + "value", design, rows, source=at.stream, dest=at.value, by_token=True),
         state,
-        attention,
-        _linear(block + "project", design, source=at.attention, dest=at.stream, residual=True),
-        _linear(block + "expand", design, source=at.stream, dest=at.hidden),
-        _linear(block + "contract", design, source=at.hidden, dest=at.stream, residual=True),
+        attend_pass(block + "attention", design, rows, source=at.query, second=at.state, dest=at.attention),
+        linear_pass(block + "project", design, rows, source=at.attention, dest=at.stream, residual=True),
+        linear_pass(block + "expand", design, rows, source=at.stream, dest=at.hidden),
+        linear_pass(block + "contract", design, rows, source=at.hidden, dest=at.stream, residual=True),
     ]
-
-
-def _linear(
-    name: str,
-    design: Design,
-    kind: Kind = Kind.LINEAR,
-    *,
-    source: int,
-    dest: int,
-    by_token: bool = False,
-    residual: bool = False,
-) -> Pass:
-    layer, rows = linear_layer(design, name), engine_rows(design)
-    return Pass(
-        name=name,
-        kind=kind,
-        source=source,
-        dest=dest,
-        steps=layer.inputs,
-        groups=padded_outputs(layer, rows) // rows,
-        places=design.model.tokens if by_token else rows,
-        out=layer.out or layer.acc,
-        source_format=layer.input,
-        by_token=by_token,
-        residual=residual,
-    )
 
 
 def embed_groups(design: Design) -> int:
@@ -195,14 +156,11 @@ def lane_sum_bits(design: Design) -> tuple[int, ...]:
 
     Embed's, the widest as a rule, are in the lanes of its groups alone, the readout's in lane 0.
     """
-    if design.model.streaming:
-        every = [layer.acc.bits for layer in linear_layers(design)]
-        return (max(*every, key_value_sum(design).bits, attention_sum(design).bits),)
-    groups = design.model.embed_dim // engine_rows(design)
+    groups, tokens = design.model.embed_dim // engine_rows(design), tokens_at_once(design)
     lanes = {"embed": groups, "readout": 1}
-    sums = [(layer.acc, lanes.get(layer.name, design.model.tokens)) for layer in linear_layers(design)]
-    sums += [(key_value_sum(design), design.model.tokens), (attention_sum(design), design.model.tokens)]
-    return tuple(max(one.bits for one, used in sums if lane < used) for lane in range(design.model.tokens))
+    sums = [(layer.acc, lanes.get(layer.name, tokens)) for layer in linear_layers(design)]
+    sums += [(key_value_sum(design), tokens), (attention_sum(design), tokens)]
+    return tuple(max(one.bits for one, used in sums if lane < used) for lane in range(tokens))
 
 
 def row_sum_bits(design: Design) -> int:

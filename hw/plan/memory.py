@@ -8,8 +8,9 @@ import numpy as np
 from designs.layer_table import LinearLayer, linear_layer, linear_layers
 from designs.number_format import IntFormat
 from designs.schema import GAIN_BITS, Design, DesignError, TokenizerSpec
-from hw.plan.engine import Cut, bias_cut, bias_format, embed_groups, engine_rows, padded_outputs, position_cut, weight_pack
+from hw.plan.engine import Cut, bias_cut, bias_format, embed_groups, engine_rows, position_cut, weight_pack
 from hw.plan.folding import WORD_BITS_MAX, Folding, word_bits
+from hw.plan.passes import padded_outputs
 from hw.plan.spatial import spatial_layout, weight_rows
 from quant.golden.parameters import IntegerParameters, PreprocessParameters
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from designs.layer_table import LinearLayer
+from designs.layer_table import LinearLayer, linear_layer, tokens_at_once
 from designs.number_format import IntFormat
+from designs.schema import Design
 from quant.golden.parameters import NO_LEAK, LeakShifts
 
 LANE = IntFormat(8)
@@ -67,3 +68,64 @@ class Pass:
 def padded_outputs(layer: LinearLayer, rows: int) -> int:
     """Outputs, filled up to whole groups; the outputs beyond the layer's have weights and bias 0 and go nowhere."""
     return -(-layer.outputs // rows) * rows
+
+
+def linear_pass(
+    name: str,
+    design: Design,
+    rows: int,
+    *,
+    source: int,
+    dest: int,
+    kind: Kind = Kind.LINEAR,
+    by_token: bool = False,
+    residual: bool = False,
+) -> Pass:
+    """The pass of a linear layer."""
+    layer = linear_layer(design, name)
+    return Pass(
+        name=name,
+        kind=kind,
+        source=source,
+        dest=dest,
+        steps=layer.inputs,
+        groups=padded_outputs(layer, rows) // rows,
+        places=tokens_at_once(design) if by_token else rows,
+        out=layer.out or layer.acc,
+        source_format=layer.input,
+        by_token=by_token,
+        residual=residual,
+    )
+
+
+def attend_pass(name: str, design: Design, rows: int, *, source: int, second: int, dest: int) -> Pass:
+    """The pass that reads a state: queries at `source` by the state at `second`."""
+    dim, quant = design.model.embed_dim, design.quant
+    return Pass(
+        name=name,
+        kind=Kind.ATTEND,
+        source=source,
+        second=second,
+        dest=dest,
+        steps=dim,
+        groups=dim // rows,
+        places=rows,
+        out=quant.stream,
+        source_format=quant.activation.unsigned(),
+    )
+
+
+def pool_pass(design: Design, *, source: int, dest: int) -> Pass:
+    """The pass that makes the mean of the stream's tokens, or the leaky one."""
+    stream = design.quant.stream
+    return Pass(
+        "pool",
+        Kind.POOL,
+        source=source,
+        dest=dest,
+        steps=0,
+        groups=1,
+        places=design.model.embed_dim,
+        out=stream,
+        source_format=stream,
+    )

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from designs.layer_table import linear_layer
 from designs.schema import Design
-from hw.plan.passes import Kind, Pass, padded_outputs
+from hw.plan.passes import Kind, Pass, attend_pass, linear_pass, pool_pass
 
 
 @dataclass(frozen=True)
@@ -53,18 +52,15 @@ def stream_map(design: Design, rows: int) -> StreamMap:
 
 def stream_passes(design: Design, rows: int) -> tuple[Pass, ...]:
     """The passes of one token, from its features to the readout; shifts are 0, for they come with the weights."""
-    at, dim, stream = stream_map(design, rows), design.model.embed_dim, design.quant.stream
-    features, token = design.tokenizer.features, design.tokenizer.token
+    at, features, token = stream_map(design, rows), design.tokenizer.features, design.tokenizer.token
     take = Pass(
         "tokens", Kind.TAKE, source=0, dest=at.features, steps=features, groups=1, places=1, out=token, source_format=token
     )
-    found = [take, _linear("embed", design, rows, at.features, at.stream)]
+    found = [take, linear_pass("embed", design, rows, source=at.features, dest=at.stream)]
     for i in range(design.model.layers):
         found += _block(i, design, rows, at)
-    pool = Pass(
-        "pool", Kind.POOL, source=at.stream, dest=at.pool, steps=0, groups=1, places=dim, out=stream, source_format=stream
-    )
-    return (*found, pool, _linear("readout", design, rows, at.pool, 0, kind=Kind.READOUT))
+    pool = pool_pass(design, source=at.stream, dest=at.pool)
+    return (*found, pool, linear_pass("readout", design, rows, source=at.pool, dest=0, kind=Kind.READOUT))
 
 
 def _block(index: int, design: Design, rows: int, at: StreamMap) -> list[Pass]:
@@ -83,52 +79,13 @@ def _block(index: int, design: Design, rows: int, at: StreamMap) -> list[Pass]:
         source_format=design.quant.activation.unsigned(),
         by_token=True,
     )
-    attention = Pass(
-        name=block + "attention",
-        kind=Kind.ATTEND,
-        source=at.query,
-        second=state,
-        dest=at.attention,
-        steps=dim,
-        groups=dim // rows,
-        places=rows,
-        out=design.quant.stream,
-        source_format=design.quant.activation.unsigned(),
-    )
     return [
-        _linear(block + "query", design, rows, at.stream, at.query),
-        _linear(block + "key", design, rows, at.stream, at.key),
-        _linear(block + "value", design, rows, at.stream, 0, by_token=True),
+        linear_pass(block + "query", design, rows, source=at.stream, dest=at.query),
+        linear_pass(block + "key", design, rows, source=at.stream, dest=at.key),
+        linear_pass(block + "value", design, rows, source=at.stream, dest=0, by_token=True),
         leak,
-        attention,
-        _linear(block + "project", design, rows, at.attention, at.stream, residual=True),
-        _linear(block + "expand", design, rows, at.stream, at.hidden),
-        _linear(block + "contract", design, rows, at.hidden, at.stream, residual=True),
+        attend_pass(block + "attention", design, rows, source=at.query, second=state, dest=at.attention),
+        linear_pass(block + "project", design, rows, source=at.attention, dest=at.stream, residual=True),
+        linear_pass(block + "expand", design, rows, source=at.stream, dest=at.hidden),
+        linear_pass(block + "contract", design, rows, source=at.hidden, dest=at.stream, residual=True),
     ]
-
-
-def _linear(
-    name: str,
-    design: Design,
-    rows: int,
-    source: int,
-    dest: int,
-    *,
-    kind: Kind = Kind.LINEAR,
-    by_token: bool = False,
-    residual: bool = False,
-) -> Pass:
-    layer = linear_layer(design, name)
-    return Pass(
-        name=name,
-        kind=kind,
-        source=source,
-        dest=dest,
-        steps=layer.inputs,
-        groups=padded_outputs(layer, rows) // rows,
-        places=1 if by_token else rows,
-        out=layer.out or layer.acc,
-        source_format=layer.input,
-        by_token=by_token,
-        residual=residual,
-    )

@@ -7,7 +7,8 @@ import numpy as np
 
 from designs.layer_table import StreamShape, streams, tokens_at_once
 from designs.schema import Design
-from hw.plan.engine import LANE, engine_rows
+from hw.plan.engine import engine_rows
+from hw.plan.passes import LANE
 
 
 class Order(Enum):

@@ -6,26 +6,15 @@ A module of its own, with the one memory that it reads in every step and without
 from functools import reduce
 from operator import add
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.schema import Design
-from hw.plan.engine import (
-    LANE,
-    Pass,
-    bias_format,
-    embed_groups,
-    engine_rows,
-    lane_sum_bits,
-    memory_map,
-    operand_bits,
-    row_sum_bits,
-    state_halves,
-    sum_bits,
-    weight_pack,
-)
-from hw.rtl.mac_array import MacArray, pick
+from hw.plan.engine import bias_format, embed_groups, engine_rows, lane_sum_bits, memory_map, sum_bits, weight_pack
+from hw.plan.passes import LANE, Pass
+from hw.rtl.engine_array import engine_array, own_half, state_operand, steer_array
+from hw.rtl.mac_array import pick
 from hw.rtl.pass_table import PassFields
 from hw.rtl.payloads import shape_of, vector_of
 from hw.rtl.sequencer import Steering
@@ -74,36 +63,19 @@ class Datapath(wiring.Component):
         self._columns.follow(m, self.access)
         with m.If(self.steer.writes):  # so that what is computed for writing does not follow what is read to multiply
             m.d.comb += self._held.eq(self._column)
-        own_bits, shared_bits = operand_bits(self.design)
-        m.submodules.array = self._array = MacArray(
-            rows=self._rows,
-            lanes=self._tokens,
-            own_bits=own_bits,
-            shared_bits=shared_bits,
-            bias_bits=bias_format(self.design).bits,
-            sum_bits=lane_sum_bits(self.design),
-            row_bits=row_sum_bits(self.design),
-            kinds=self._kinds,
-        )
+        m.submodules.array = self._array = engine_array(self.design, kinds=self._kinds)
         self._multiply(m)
         self._round(m)
         self._write(m)
         return m
 
     def _multiply(self, m: Module) -> None:
-        """The array keeps its operands: multipliers see each pair once, without the glitches of the choice between sources."""
+        """Operands, from columns and from parameters or state."""
         now, steer, array = self.now, self.steer, self._array
-        m.d.comb += [
-            array.take.eq(steer.take),
-            array.first.eq(steer.first),
-            array.lanes.eq(steer.lanes),
-            array.show.eq(steer.writes),
-            array.place.eq(steer.place),
-            array.by_lane.eq(now.by_token),
-        ]
+        steer_array(m, array, now, steer, steer.lanes)
         for row in range(self._rows):
             m.d.comb += array.bias[row].eq(Mux(now.has_bias, self.biases[row], 0))
-            stored, carry = self._state_operand(self.row_read[row])
+            stored, carry = state_operand(self.design, self.row_read[row], steer.half)
             m.d.comb += array.carry[row].eq(carry)
             weight = Mux(steer.later, self.weights[self._pack - 1][row], self.weights[0][row])
             operand = Mux(now.outer | now.attends, stored, weight)
@@ -111,9 +83,7 @@ class Datapath(wiring.Component):
                 m.d.comb += array.shared[kind][row].eq(Mux(now.embeds, self.weights[kind][row], operand))
         for lane in range(self._tokens):
             kept = self._kept(lane)
-            operand = Cat(kept, kept[-1] & ~now.unsigned).as_signed()
-            if state_halves(self.design) == 2:
-                operand = Mux(steer.half, operand << LANE.bits // 2, operand)
+            operand = own_half(self.design, Cat(kept, kept[-1] & ~now.unsigned).as_signed(), steer.half)
             m.d.comb += array.own[lane].eq(Mux(now.embeds, Cat(self.feature, 0), operand))
 
     def _kept(self, lane: int) -> Value:
@@ -122,15 +92,6 @@ class Datapath(wiring.Component):
             return Value.cast(self._column[lane])
         values = [self._column[each] for each in range(self._tokens)]
         return Mux(self.now.lane_by_lane, pick(values, self.steer.lane), values[0])
-
-    def _state_operand(self, stored: Value) -> tuple[Value, Value]:
-        """(A value or a state of the second memory; of a split state the half that is multiplied, what is to be added to it):
-        where the lower half, taken as signed, counts 2 ** width too little, the upper one counts one more."""
-        if state_halves(self.design) == 1:
-            return stored, Const(0)
-        width = LANE.bits // 2
-        half = Mux(self.steer.half, stored[width:].as_signed(), stored[:width].as_signed())
-        return half, self.steer.half & stored[width - 1]
 
     def _round(self, m: Module) -> None:
         """The sums shown, or in the pool's pass the tokens of the column that was read, to the format of the pass."""

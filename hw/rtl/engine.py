@@ -8,8 +8,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.layer_table import linear_layer, linear_layers
-from hw.plan.engine import LANE, Kind, bias_cut, bias_format, engine_rows, position_cut, program
+from hw.plan.engine import bias_cut, bias_format, engine_rows, position_cut, program
 from hw.plan.memory import readout_words, regions
+from hw.plan.passes import LANE, Kind
 from hw.plan.taps import taps
 from hw.rtl.datapath import Datapath
 from hw.rtl.linear import NO_WORDS

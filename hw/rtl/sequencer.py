@@ -2,12 +2,12 @@
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Out
 
 from designs.schema import Design
-from hw.plan.engine import Pass, embed_groups, engine_rows, memory_map, state_halves, weight_pack
-from hw.rtl.pass_table import PassFields
-from hw.rtl.single_port_memory import Access
+from hw.plan.engine import embed_groups, engine_rows, memory_map, state_halves
+from hw.plan.passes import Pass
+from hw.rtl.engine_control import EngineControl
 
 
 class Steering(wiring.Signature):
@@ -30,43 +30,19 @@ HANDSHAKES = ("feature", "weights", "biases", "positions")
 """Streams that the engine takes from, their payloads apart."""
 
 
-class Sequencer(wiring.Component):
-    """Goes through the passes of `program`, again and again, as operands come.
-
-    now: the pass `index`, a cycle after `fetch`. <stream>_valid, _ready: of HANDSHAKES; o_valid, o_ready: of the readout.
-    columns, rows: accesses of the two memories. steer: the datapath. last, deciding: a pass writes its last part of a word; the
-    window is full, so what it writes counts. only_weights: of the parameters no others are read.
-    A step is issued, that is asked of the memories, one cycle before it is taken.
-    """
+class Sequencer(EngineControl):
+    """The passes of a window: the newest token's embedding into the history, then all tokens side by side."""
 
     def __init__(self, design: Design, program: tuple[Pass, ...]):
-        self.design, self.program, at = design, program, memory_map(design)
-        self.rows_depth = at.second_depth
+        at = memory_map(design)
         self._tokens, self._kinds = design.model.tokens, embed_groups(design)
-        ports = {f"{name}_valid": In(1) for name in HANDSHAKES} | {f"{name}_ready": Out(1) for name in HANDSHAKES}
         super().__init__(
-            ports
-            | {
-                "now": In(PassFields(program)),
-                "index": Out(range(len(program))),
-                "fetch": Out(1),
-                "o_valid": Out(1),
-                "o_ready": In(1),
-                "columns": Out(Access(at.depth)),
-                "rows": Out(Access(at.second_depth)),
-                "steer": Out(Steering(design, program)),
-                "only_weights": Out(1),
-                "last": Out(1),
-                "deciding": Out(1),
-            }
+            design,
+            program,
+            handshakes=HANDSHAKES,
+            memories={"columns": at.depth, "rows": at.second_depth},
+            steering=Steering(design, program),
         )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        self._count(m)
-        self._take(m)
-        self._write(m)
-        return m
 
     def _count(self, m: Module) -> None:
         """Which pass, group, block, step and place it is, and where operands and results lie."""
@@ -153,51 +129,25 @@ class Sequencer(wiring.Component):
 
     def _take(self, m: Module) -> None:
         """Operands into the array: one cycle after their memories were asked, or a feature as it comes."""
-        now, steer, half = self.now, self.steer, self.steer.half
-        has_operands, is_first, multiplied, moved, can_embed = Signal(), Signal(), Signal(), Signal(), Signal()
-        stepping, starting = Signal(), Signal()  # the array multiplies what it took, and begins new sums
+        now, steer, can_embed = self.now, self.steer, Signal()
         self._from_memory = from_memory = now.outer | now.attends
-        is_split = now.attends if state_halves(self.design) == 2 else Const(0)  # the lower half of the state first
-        takes_bias = stepping & starting & now.has_bias
-        awaits_bias = steer.first & now.has_bias & (~self.biases_valid | takes_bias)
-        ready = (from_memory | self.weights_valid) & ~awaits_bias
+        is_split = now.attends if state_halves(self.design) == 2 else Const(0)
+        self._step_operands(m, from_memory, is_split)
         every = Const((1 << self._tokens) - 1)
         all_lanes = Mux(now.lane_by_lane, 1, every) if self.program[-1].lane_by_lane else every
         embed_lanes = Mux(self._stride == 1, 1, (1 << self._kinds) - 1) << steer.group
+        embed_word_done = self._embed_step & ((steer.group + self._stride) % self._kinds == 0)
         m.d.comb += [
-            multiplied.eq(has_operands & ready),
-            moved.eq(multiplied & (~is_split | half)),
-            # a sum is there two cycles after its last operands; what reads a word before it writes need not wait for that
-            self._settled.eq(Mux(now.residual, moved, stepping & ~has_operands)),
-            self._issue.eq(self._runs & (~has_operands | moved)),
-            can_embed.eq(self._embedding & ready),
+            can_embed.eq(self._embedding & self._ready),
             self._embed_step.eq(can_embed & self.feature_valid),
             self.feature_ready.eq(can_embed & self._feature_done),
-            steer.take.eq(multiplied | self._embed_step),
-            steer.first.eq(Mux(now.embeds, self._step == 0, is_first & ~half)),
+            steer.take.eq(self._multiplied | self._embed_step),
+            steer.first.eq(Mux(now.embeds, self._step == 0, self._is_first & ~steer.half)),
             steer.lanes.eq(Mux(now.embeds, embed_lanes, all_lanes)),
-            self.weights_ready.eq(
-                Mux(
-                    self._embedding,
-                    self._embed_step & ((steer.group + self._stride) % self._kinds == 0),
-                    moved & ~from_memory & (steer.later | (weight_pack(self.design) == 1)),
-                )
-            ),
+            self.weights_ready.eq(Mux(self._embedding, embed_word_done, self._word_done)),
             # a word of weights stays while its steps last: reading anything else would take it from the memory's output
-            self.only_weights.eq(Mux(self._embedding, self._step != 0, self._runs & ~awaits_bias)),
-            self.biases_ready.eq(takes_bias),
+            self.only_weights.eq(Mux(self._embedding, self._step != 0, self._runs & ~self._awaits_bias)),
         ]
-        m.d.sync += stepping.eq(steer.take)
-        with m.If(steer.take):
-            m.d.sync += starting.eq(steer.first)
-        with m.If(multiplied & is_split):
-            m.d.sync += half.eq(~half)
-        with m.If(self._issue | moved):
-            m.d.sync += has_operands.eq(self._issue)
-        with m.If(self._issue):
-            m.d.sync += is_first.eq(self._step == 0)
-            if weight_pack(self.design) == 2:
-                m.d.sync += steer.later.eq(self._step[0])
 
     def _write(self, m: Module) -> None:
         """Sums to the memories, a word per transfer, and to the readout."""

@@ -1,23 +1,14 @@
 """The engine's data where states run on: the new token's values into the array, its sums rounded (docs/blocks/engine.md)."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.schema import LEAK_SHIFT, Design
-from hw.plan.engine import (
-    bias_format,
-    engine_rows,
-    lane_sum_bits,
-    operand_bits,
-    row_sum_bits,
-    state_halves,
-    sum_bits,
-    weight_pack,
-)
+from hw.plan.engine import bias_format, engine_rows, row_sum_bits, sum_bits, weight_pack
 from hw.plan.passes import LANE, Kind, Pass
 from hw.plan.stream_program import stream_map
-from hw.rtl.mac_array import MacArray
+from hw.rtl.engine_array import engine_array, own_half, state_operand, steer_array
 from hw.rtl.pass_table import PassFields
 from hw.rtl.payloads import shape_of, vector_of
 from hw.rtl.single_port_memory import Access, SinglePortMemory
@@ -67,33 +58,17 @@ class StreamDatapath(wiring.Component):
         m.submodules.values = self._values
         self._values.follow(m, self.value_access)
         self._column = self._columns.read_data
-        own_bits, shared_bits = operand_bits(self.design)
-        m.submodules.array = self._array = MacArray(
-            rows=self._rows,
-            lanes=1,
-            own_bits=own_bits,
-            shared_bits=shared_bits,
-            bias_bits=bias_format(self.design).bits,
-            sum_bits=lane_sum_bits(self.design),
-            row_bits=row_sum_bits(self.design),
-        )
+        m.submodules.array = self._array = engine_array(self.design)
         self._multiply(m)
         self._write(m)
         return m
 
     def _multiply(self, m: Module) -> None:
-        """The array keeps its operands: multipliers see each pair once, without the glitches of the choice between sources."""
+        """Operands, from the token's values and from parameters or states."""
         now, steer, array = self.now, self.steer, self._array
-        m.d.comb += [
-            array.take.eq(steer.take),
-            array.first.eq(steer.first),
-            array.lanes.eq(1),
-            array.show.eq(steer.writes),
-            array.place.eq(steer.place),
-            array.by_lane.eq(now.by_token),
-        ]
+        steer_array(m, array, now, steer, 1)
         for row in range(self._rows):
-            stored, carry = self._state_operand(self.row_read[row])
+            stored, carry = state_operand(self.design, self.row_read[row], steer.half)
             stored = Mux(now.leaks & ~steer.old, self._value[row], stored)
             weight = Mux(steer.later, self.weights[self._pack - 1][row], self.weights[0][row])
             m.d.comb += [
@@ -104,17 +79,7 @@ class StreamDatapath(wiring.Component):
         column = Cat(self._column, self._column[-1] & ~now.unsigned).as_signed() << now.added
         kept = Mux(steer.fresh, 0, Const(KEPT) << now.kept)
         operand = Mux(steer.old, Cat(kept, 0).as_signed(), column)
-        if state_halves(self.design) == 2:
-            operand = Mux(steer.half, operand << LANE.bits // 2, operand)
-        m.d.comb += array.own[0].eq(operand)
-
-    def _state_operand(self, stored: Value) -> tuple[Value, Value]:
-        """As hw.rtl.datapath.Datapath's."""
-        if state_halves(self.design) == 1:
-            return stored, Const(0)
-        width = LANE.bits // 2
-        half = Mux(self.steer.half, stored[width:].as_signed(), stored[:width].as_signed())
-        return half, self.steer.half & stored[width - 1]
+        m.d.comb += array.own[0].eq(own_half(self.design, operand, steer.half))
 
     def _write(self, m: Module) -> None:
         """Words for the memories: rounded sums, or added to the stream, the leaky mean of the stream, or a feature."""

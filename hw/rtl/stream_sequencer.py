@@ -2,14 +2,13 @@
 
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Out
 
 from designs.schema import Design
-from hw.plan.engine import engine_rows, state_halves, weight_pack
+from hw.plan.engine import engine_rows, state_halves
 from hw.plan.passes import Pass
 from hw.plan.stream_program import stream_map
-from hw.rtl.pass_table import PassFields
-from hw.rtl.single_port_memory import Access
+from hw.rtl.engine_control import EngineControl
 
 
 class StreamSteering(wiring.Signature):
@@ -29,42 +28,23 @@ HANDSHAKES = ("feature", "weights", "biases")
 """Streams that the engine takes from, their payloads apart."""
 
 
-class StreamSequencer(wiring.Component):
-    """Goes through the passes of `program` once per token, as operands come.
+class StreamSequencer(EngineControl):
+    """The passes of a token, once per token.
 
-    Ports as hw.rtl.sequencer.Sequencer's; values: accesses of the memory of the token's values.
-    A group of a leaky state is one of values; its blocks are keys, for each of which one word is written: in step 0 the state
-    before is multiplied by what is kept of it, in step 1 values by the key.
+    values: accesses of the memory of the token's values. A group of a leaky state is one of values; its blocks are keys, for
+    each of which one word is written: in step 0 the state before is multiplied by what is kept of it, in step 1 values by the
+    key.
     """
 
     def __init__(self, design: Design, program: tuple[Pass, ...]):
-        self.design, self.program, at = design, program, stream_map(design, engine_rows(design))
-        self.rows_depth = at.second_depth
-        ports = {f"{name}_valid": In(1) for name in HANDSHAKES} | {f"{name}_ready": Out(1) for name in HANDSHAKES}
+        at = stream_map(design, engine_rows(design))
         super().__init__(
-            ports
-            | {
-                "now": In(PassFields(program)),
-                "index": Out(range(len(program))),
-                "fetch": Out(1),
-                "o_valid": Out(1),
-                "o_ready": In(1),
-                "columns": Out(Access(at.depth)),
-                "rows": Out(Access(at.second_depth)),
-                "values": Out(Access(at.value_words)),
-                "steer": Out(StreamSteering(design, program)),
-                "only_weights": Out(1),
-                "last": Out(1),
-                "deciding": Out(1),
-            }
+            design,
+            program,
+            handshakes=HANDSHAKES,
+            memories={"columns": at.depth, "rows": at.second_depth, "values": at.value_words},
+            steering=StreamSteering(design, program),
         )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        self._count(m)
-        self._take(m)
-        self._write(m)
-        return m
 
     def _count(self, m: Module) -> None:
         """Which pass, group, block, step and place it is, and where operands and results lie."""
@@ -131,40 +111,19 @@ class StreamSequencer(wiring.Component):
 
     def _take(self, m: Module) -> None:
         """Operands into the array, one cycle after their memories were asked."""
-        now, steer, half = self.now, self.steer, self.steer.half
-        has_operands, is_first, multiplied, moved = Signal(), Signal(), Signal(), Signal()
-        stepping, starting = Signal(), Signal()  # the array multiplies what it took, and begins new sums
-        self._from_memory = from_memory = now.leaks | now.attends
-        m.d.comb += steer.old.eq(now.leaks & is_first)
-        # the lower half of the state first
+        now, steer = self.now, self.steer
+        from_memory = now.leaks | now.attends
         is_split = now.attends | steer.old if state_halves(self.design) == 2 else Const(0)
-        takes_bias = stepping & starting & now.has_bias
-        awaits_bias = steer.first & now.has_bias & (~self.biases_valid | takes_bias)
+        self._step_operands(m, from_memory, is_split)
         m.d.comb += [
-            multiplied.eq(has_operands & (from_memory | self.weights_valid) & ~awaits_bias),
-            moved.eq(multiplied & (~is_split | half)),
-            # a sum is there two cycles after its last operands; what reads a word before it writes need not wait for that
-            self._settled.eq(Mux(now.residual, moved, stepping & ~has_operands)),
-            self._issue.eq(self._runs & (~has_operands | moved)),
+            steer.old.eq(now.leaks & self._is_first),
             self.feature_ready.eq(steer.fills),
-            steer.take.eq(multiplied),
-            steer.first.eq(is_first & ~half),
-            self.weights_ready.eq(moved & ~from_memory & (steer.later | (weight_pack(self.design) == 1))),
+            steer.take.eq(self._multiplied),
+            steer.first.eq(self._is_first & ~steer.half),
+            self.weights_ready.eq(self._word_done),
             # a word of weights stays while its steps last: reading anything else would take it from the memory's output
-            self.only_weights.eq(self._runs & ~awaits_bias),
-            self.biases_ready.eq(takes_bias),
+            self.only_weights.eq(self._runs & ~self._awaits_bias),
         ]
-        m.d.sync += stepping.eq(steer.take)
-        with m.If(steer.take):
-            m.d.sync += starting.eq(steer.first)
-        with m.If(multiplied & is_split):
-            m.d.sync += half.eq(~half)
-        with m.If(self._issue | moved):
-            m.d.sync += has_operands.eq(self._issue)
-        with m.If(self._issue):
-            m.d.sync += is_first.eq(self._step == 0)
-            if weight_pack(self.design) == 2:
-                m.d.sync += steer.later.eq(self._step[0])
 
     def _write(self, m: Module) -> None:
         """Sums to the memories, a word per transfer, and to the readout."""

@@ -10,20 +10,8 @@ from designs.layer_table import attention_sum, key_value_sum, linear_layer, line
 from designs.number_format import INT8, UINT4
 from designs.schema import Design, DesignError, SpatialSpec
 from hw.plan.cycles import check_pace, pace, pass_cycles, plan_cycles, tokenizer_cycles
-from hw.plan.engine import (
-    LANE,
-    Kind,
-    Pass,
-    bias_format,
-    engine_rows,
-    lane_sum_bits,
-    memory_map,
-    padded_outputs,
-    passes,
-    program,
-    row_sum_bits,
-    sum_bits,
-)
+from hw.plan.engine import bias_format, engine_rows, lane_sum_bits, memory_map, passes, program, row_sum_bits, sum_bits
+from hw.plan.passes import LANE, Kind, Pass, padded_outputs
 from hw.rtl.emit import emit
 from rtl_sim.backends import WINDOWED, with_backend
 from rtl_sim.harness import simulate

@@ -11,9 +11,10 @@ from designs.catalogue import CATALOGUE
 from designs.layer_table import linear_layer, linear_layers, parameters
 from designs.number_format import IntFormat
 from designs.schema import Design, DesignError, PreprocessSpec, SpatialSpec
-from hw.plan.engine import Cut, bias_cut, bias_format, embed_groups, engine_rows, padded_outputs, position_cut, weight_pack
+from hw.plan.engine import Cut, bias_cut, bias_format, embed_groups, engine_rows, position_cut, weight_pack
 from hw.plan.folding import Folding, fold
 from hw.plan.memory import find_region, load_frame, load_frames, load_words, readout_words, regions
+from hw.plan.passes import padded_outputs
 from hw.plan.spatial import spatial_layout
 from quant.golden.parameters import AttentionShifts, IntegerParameters, LinearParameters, PreprocessParameters
 from rtl_sim.backends import WINDOWED, with_backend

@@ -8,7 +8,8 @@ import pytest
 from designs.layer_table import StreamShape, streams
 from designs.number_format import INT8, UINT4
 from designs.schema import Design
-from hw.plan.engine import LANE, engine_rows
+from hw.plan.engine import engine_rows
+from hw.plan.passes import LANE
 from hw.plan.taps import Order, Tap, taps
 from rtl_sim.backends import WINDOWED, with_backend
 
