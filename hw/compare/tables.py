@@ -32,14 +32,8 @@ def _shown(value: float | None, digits: int = 3) -> str:
 def designs_table(found: Found) -> Table:
     """Every row that was built: power, energy, area, latency, and how far above the floor it is."""
     header = (
-        *(
-            "build",
-            "power, low / mid / high, uW",
-            "at 37 degC, uW",
-            "of it idle, uW",
-            "nJ per decision, above idling",
-            "area, mm2",
-        ),
+        *("build", "power, low / mid / high, uW", "at 37 degC, uW", "of it idle, uW"),
+        *("nJ per decision, above idling", "area, mm2"),
         *("latency, ms", "floor, uW", "power / floor", "heating, degC", "differing integers"),
     )
     rows = []

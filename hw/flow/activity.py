@@ -23,7 +23,6 @@ from hw.flow.netlist_samples import (
     noise,
 )
 from hw.flow.step import CheckFailed, Result, Step, say
-from hw.flow.timing import CLOCK
 from hw.flow.tool import Tool, ToolError
 from hw.power.activity import to_activity
 from hw.power.cells import Cell
@@ -33,7 +32,7 @@ from hw.power.glitches import glitch_factors, logic_nets
 from hw.power.netlist import Netlist, NetlistError, read_netlist
 from hw.power.sdf import delay_arrays, read_sdf
 from hw.power.simulation_tables import Tables, build_tables
-from hw.rtl.emit import TOP
+from hw.rtl.emit import CLOCK, TOP
 from hw.targets.process import Process
 from quant.golden.exactness import Row, write_rows
 from quant.golden.parameters import IntegerParameters

@@ -8,7 +8,8 @@ from typing import Any
 
 from hw.targets.process import Gate
 
-FREE, ENABLED, RESET_TO_0, RESET_TO_1 = FLIP_FLOPS = "$_DFF_P_", "$_DFFE_PP_", "$_SDFF_PP0_", "$_SDFF_PP1_"
+ENABLED, RESET_TO_0, RESET_TO_1 = "$_DFFE_PP_", "$_SDFF_PP0_", "$_SDFF_PP1_"
+FLIP_FLOPS = ("$_DFF_P_", ENABLED, RESET_TO_0, RESET_TO_1)
 """Flip-flops without a clock gate; few share an enable, if they have one."""
 MEMORY_CLOCK, MEMORY_ENABLE = "A_CLK", "A_MEN"
 AWAKE = "awake"
@@ -74,9 +75,12 @@ class _Editor:
 
     def give_awake(self, module: str, clock: str) -> None:
         """The port `awake` for a module and all within it that has the clock. UngateableError, and nothing done, where not."""
+        self._check(module, clock)
+        self._give_awake(module, clock)
+
+    def _give_awake(self, module: str, clock: str) -> None:
         if (module, clock) in self._done:
             return
-        self._check(module, clock)
         (clock_bit,) = self.modules[module]["ports"][clock]["bits"]
         wants: list[Bit] = []
         for cell in list(self.modules[module]["cells"].values()):
@@ -102,7 +106,7 @@ class _Editor:
         kind, wires = cell["type"], cell["connections"]
         if kind in self.blocks:
             port = next(port for port, bits in wires.items() if bits == [clock_bit])
-            self.give_awake(kind, port)
+            self._give_awake(kind, port)
             wires.setdefault(AWAKE, [self.new_bit(module)])
             return list(wires[AWAKE])
         if kind == self._gate.cell:

@@ -16,12 +16,11 @@ from hw.flow.step import Result, Step, say
 from hw.flow.tool import ToolError, run_tool
 from hw.flow.tools import YOSYS
 from hw.power.netlist import Netlist, NetlistError, read_netlist
-from hw.rtl.emit import TOP
+from hw.rtl.emit import CLOCK, TOP
 from hw.targets.memory_tiling import Tiling, choose_tiling
 from hw.targets.memory_wrapper import MemoryCell, find_memories, macro_stub, memory_rule
 from hw.targets.process import Process
 
-CLOCK = "clk"
 SCRIPTS = Path(__file__).parent / "scripts"
 SLANG = "read_slang --threads 1 --allow-use-before-declare -D FINN_SIMULATION {tops} {files}\nchformal -remove"
 

@@ -16,12 +16,11 @@ from hw.power.netlist import Netlist, read_netlist
 from hw.power.netlist_verilog import write_verilog
 from hw.power.simulation_tables import build_tables
 from hw.report.opensta import TimingError, read_slacks
-from hw.rtl.emit import TOP
+from hw.rtl.emit import CLOCK, TOP
 from hw.targets.process import Process
 
 OPENSTA = Tool("sta", "the Debian package opensta", at_least="2.0.17", version_command=("-version",))
 
-CLOCK = "clk"
 INPUT_DELAY_NS = 1.0
 """How long after the clock edge the inputs change."""
 HOLD = "before clock tree and hold fixing, so not judged"

@@ -11,7 +11,7 @@ from hw.flow.block_names import block_of
 from hw.flow.libraries import library_files, net_wires_pf, read_cells
 from hw.flow.step import CheckFailed, say
 from hw.flow.synthesize import synthesize
-from hw.flow.timing import CLOCK, analyse_timing
+from hw.flow.timing import analyse_timing
 from hw.power.activity import Activity, to_activity
 from hw.power.engine import Conditions, PowerEngine
 from hw.power.gate_simulator import LANES, GateSimulator, StreamPorts
@@ -21,7 +21,7 @@ from hw.power.sdf import delay_arrays, read_sdf
 from hw.power.simulation_tables import Tables, build_tables
 from hw.power.wire_load import fanouts_of, wire_capacitance_pf
 from hw.reference.unit_bench import READY, UnitBench
-from hw.rtl.emit import emit_component
+from hw.rtl.emit import CLOCK, emit_component
 from hw.targets.process import HEADLINE_CORNER, Process
 
 FIGURES = ("low", "mid", "high")

@@ -31,8 +31,6 @@ issue 1987)."""
 FILL = 0.25
 """An assumption: share of the largest characterised load that a buffer is given, for the slopes a clock needs. With it
 IHP SG13G2 gets sg13g2_buf_2, which is also CTS_BUF_CELL in the platform file of OpenROAD-flow-scripts."""
-
-
 APART = 0.5214
 """Mean distance of two random points in a square of side 1."""
 

@@ -22,7 +22,7 @@ from hw.rtl.matrix_vector import MatrixVector
 from hw.rtl.rolled_verilog import rolled_verilog
 from quant.golden.parameters import IntegerParameters
 
-TOP = "ind"
+TOP, CLOCK = "ind", "clk"
 WAIVERS = {
     "DECLFILENAME": "one file holds every module",
     "PROCASSINIT": "registers start with their reset value where the technology can preset them",
@@ -111,7 +111,7 @@ def component_rtlil(component: wiring.Component, top: str) -> str:
     sync = ClockDomain("sync")
     fragment = Fragment.get(component, None)
     fragment.add_domains(sync)
-    ports = {"clk": (sync.clk, PortDirection.Input), "rst": (sync.rst, PortDirection.Input)}
+    ports = {CLOCK: (sync.clk, PortDirection.Input), "rst": (sync.rst, PortDirection.Input)}
     for path, member, value in component.signature.flatten(component):
         direction = PortDirection.Input if member.flow == wiring.In else PortDirection.Output
         ports["__".join(map(str, path))] = (Value.cast(value), direction)

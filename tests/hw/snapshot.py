@@ -18,11 +18,11 @@ from hw.flow.netlist_samples import SPARE_TOKENS, counted_decisions
 from hw.flow.power import estimate
 from hw.flow.power_metrics import power_metrics
 from hw.flow.synthesize import synthesize
-from hw.flow.timing import CLOCK, analyse_timing
+from hw.flow.timing import analyse_timing
 from hw.plan.folding import fold
 from hw.plan.memory import load_frames
 from hw.power.netlist import read_netlist
-from hw.rtl.emit import TOP, emit
+from hw.rtl.emit import CLOCK, TOP, emit
 from hw.targets import ihp_sg13g2
 from hw.targets.choose import find_process
 from rtl_sim.random_parameters import random_parameters, random_samples
