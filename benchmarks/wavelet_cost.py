@@ -16,16 +16,13 @@ from rich.table import Table
 
 from benchmarks import wavelet_families as families
 from benchmarks.wavelet_families import output_stride, pooled_tokens
-from benchmarks.wavelet_fidelity import SETTLING, WHOLE_TAPS, fidelity, stretch
+from benchmarks.wavelet_fidelity import SETTLING, WHOLE_TAPS, codes_of, fidelity
 from benchmarks.wavelet_work import UNITS, Work, direct_work, multirate_work, recursive_work
 from designs.catalogue import CATALOGUE, find_design
-from designs.schema import DesignError, TokenizerSpec
+from designs.schema import TokenizerSpec
 from hw.report.plots import BAD, GOOD, GRID, INK, MUTED, STYLE
-from models.datasets.catalogue import recording_for
 from models.metrics import correlation
-from models.recording import RecordingError
 from models.wavelets import DECIMATOR_DELAY, pooled, stride_samples
-from models.windows import decoding_set
 from quant.golden.magnitude import magnitude
 
 CORRELATIONS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
@@ -183,14 +180,7 @@ def command(
 
     Example: python -m benchmarks.wavelet_cost ind_int4 --svg docs/wavelet_cost.svg
     """
-    try:
-        chosen = find_design(design)
-        if chosen.tokenizer.ready:
-            raise DesignError(f"{design}: has no wavelet bank; name a design that starts from voltages")
-        codes = stretch(decoding_set(recording_for(chosen, recording, task, seed=0), chosen), chosen)
-    except (DesignError, RecordingError) as error:
-        Console(stderr=True, markup=False).print(f"benchmarks.wavelet_cost: {error}", soft_wrap=True, highlight=False)
-        raise typer.Exit(2) from error
+    chosen, codes = codes_of(design, recording, task, command="wavelet_cost")
     channels, built = codes.shape[1], chosen.tokenizer.bank
     found = list(points(codes, with_channels(design, channels)))
     show(found, built, Console(width=180))

@@ -49,6 +49,18 @@ def fidelity(codes: np.ndarray, spec: TokenizerSpec) -> np.ndarray:
     return np.array(each)
 
 
+def codes_of(name: str, recording: str | None, task: str | None, *, command: str) -> tuple[Design, np.ndarray]:
+    """The design called `name` and its `stretch` of the recording; one line and exit code 2 where there is none."""
+    try:
+        design = find_design(name)
+        if design.tokenizer.ready:
+            raise DesignError(f"{name}: has no wavelet bank; name a design that starts from voltages")
+        return design, stretch(decoding_set(recording_for(design, recording, task, seed=0), design), design)
+    except (DesignError, RecordingError) as error:
+        Console(stderr=True, markup=False).print(f"benchmarks.{command}: {error}", soft_wrap=True, highlight=False)
+        raise typer.Exit(2) from error
+
+
 def stretch(found: DecodingSet, design: Design) -> np.ndarray:
     """int16 [samples, channels] of the first stream, as the bank sees them without a spatial filter."""
     return preprocessed_streams(found, design)[0][: TOKENS * design.tokenizer.token_samples, :CHANNELS]
@@ -63,15 +75,7 @@ def command(
 
     Example: python -m benchmarks.wavelet_fidelity ind_int4
     """
-    console = Console()
-    try:
-        found = find_design(design)
-        if found.tokenizer.ready:
-            raise DesignError(f"{design}: has no wavelet bank; name a design that starts from voltages")
-        codes = stretch(decoding_set(recording_for(found, recording, task, seed=0), found), found)
-    except (DesignError, RecordingError) as error:
-        Console(stderr=True, markup=False).print(f"benchmarks.wavelet_fidelity: {error}", soft_wrap=True, highlight=False)
-        raise typer.Exit(2) from error
+    found, codes = codes_of(design, recording, task, command="wavelet_fidelity")
     table = Table("cycles", "taps", "worst wavelet", "mean", "state, bits per channel and octave")
     for cycles in CYCLES:
         for taps in TAPS:
@@ -79,7 +83,7 @@ def command(
             each = fidelity(codes, spec)
             bits = (taps - 2) * spec.sample.bits
             table.add_row(f"{cycles:g}", str(taps), f"{each.min():.3f}", f"{each.mean():.3f}", str(bits))
-    console.print(table)
+    Console().print(table)
 
 
 if __name__ == "__main__":

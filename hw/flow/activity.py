@@ -112,6 +112,7 @@ def measure_activity(
     """
     loud, counted = noise(design, seed=NOISE_SEED), counted_decisions(design)
     tables = build_tables(netlist, CLOCK)
+    loads_pf = PowerEngine(netlist, tables.clock_nets).pin_loads_pf(cells) + net_wires_pf(netlist, tables.clock_nets, process)
     chosen = choose_stretches(design, streams, counted)
     run = run_netlist(
         tables,
@@ -120,7 +121,7 @@ def measure_activity(
         loud,
         frames,
         counted=counted,
-        score=_score(tables, cells, process),
+        score=_score(tables, cells, process.typical.voltage, loads_pf),
         delays=delay_arrays(tables, read_sdf(sdf)),
         delayed_cycles=DELAYED_CYCLES,
         say=say,
@@ -130,7 +131,8 @@ def measure_activity(
     noisy = len(golden_rows(design, len(fed[0]))) - len(golden_rows(design, len(chosen.samples[0])))
     windows = chosen.windows + LANES * noisy
     rows = compare_with_golden(design, parameters, fed, run.transfers, windows)
-    factors = [_factors(part, tables, cells, process) for part in (run.active, run.noise)]
+    logic = logic_nets(netlist, [block_of(instance.name) for instance in netlist.instances])
+    factors = [glitch_factors(part.delayed, part.settled, loads_pf, logic) for part in (run.active, run.noise)]
     return Measured(write_activity(folder, tables, run, factors, chosen.signal_s, source), rows, windows)
 
 
@@ -149,11 +151,10 @@ def _metrics(design: Design, measured: Measured) -> tuple[Metric, ...]:
     )
 
 
-def _score(tables: Tables, cells: dict[str, Cell], process: Process) -> Score:
+def _score(tables: Tables, cells: dict[str, Cell], volt: float, loads_pf: np.ndarray) -> Score:
     """How busy a window was: pJ per cycle of 1/2 C V^2 of all pins and wires, and of memory accesses, without what is inside
     cells. It finds the busiest window; the power engine then says what that one takes."""
-    netlist, volt = tables.netlist, process.typical.voltage
-    per_toggle = 0.5 * volt**2 * _loads_pf(tables, cells, process)
+    netlist, per_toggle = tables.netlist, 0.5 * volt**2 * loads_pf
     accessed = [cells[netlist.instances[index].cell.name] for index, _ in tables.macros]
     reads, writes = (np.array([access_pj(cell, write=write) for cell in accessed]) for write in (False, True))
 
@@ -162,18 +163,6 @@ def _score(tables: Tables, cells: dict[str, Cell], process: Process) -> Score:
         return (float((found.toggles[: netlist.nets] * per_toggle).sum()) + memories) / found.lane_cycles
 
     return score
-
-
-def _loads_pf(tables: Tables, cells: dict[str, Cell], process: Process) -> np.ndarray:
-    pins = PowerEngine(tables.netlist, tables.clock_nets).pin_loads_pf(cells)
-    return pins + net_wires_pf(tables.netlist, tables.clock_nets, process)
-
-
-def _factors(counted: Counted, tables: Tables, cells: dict[str, Cell], process: Process) -> dict[str, float]:
-    """Glitch factors per block, weighted by load with the wire load."""
-    blocks = [block_of(instance.name) for instance in tables.netlist.instances]
-    loads = _loads_pf(tables, cells, process)
-    return glitch_factors(counted.delayed, counted.settled, loads, logic_nets(tables.netlist, blocks))
 
 
 def write_activity(
