@@ -20,6 +20,15 @@ class Student(nn.Module):
     def embed_dim(self) -> int:
         return self.readout.in_features
 
+    def aligned(self, embedding: Tensor) -> Tensor:
+        """[batch, embed_dim] -> [batch, aligned_dim]: what TSKD aligns with a projection of the teacher. A student that keeps
+        one vector per moment takes their mean, since a projection as wide as all of them would say nothing."""
+        return embedding
+
+    @property
+    def aligned_dim(self) -> int:
+        return self.embed_dim
+
     def forward(self, inputs: Tensor) -> Tensor:
         """[batch, outputs]."""
         outputs: Tensor = self.readout(self.embedding(inputs))

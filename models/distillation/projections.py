@@ -1,0 +1,91 @@
+"""Projections of a teacher's embedding onto fewer dimensions: random, principal components, discriminants.
+
+P^T z of every one of them can be judged by TSR (models.distillation.tsr) and taught by TSKD (models.distillation.tskd).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.distillation.embedding_scale import LEAST_SHARE, principal_directions
+from models.distillation.teaching import Teaching
+
+SHRINKAGE = 0.1
+"""Share of the mean variance on the diagonal of the within-class covariance that discriminants are found under."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """matrix float64 [taught_dim, dim]; an embedding z projects to ``matrix^T (z - centre)``, centre float64 [taught_dim]."""
+
+    matrix: Tensor
+    centre: Tensor
+
+    @property
+    def dim(self) -> int:
+        return self.matrix.shape[1]
+
+    def __call__(self, embedding: Tensor) -> Tensor:
+        """embedding [windows, taught_dim] -> float32 [windows, dim]."""
+        return ((embedding.double() - self.centre) @ self.matrix).float()
+
+    def standardised(self, embedding: Tensor) -> "Projection":
+        """The same subspace, every projected dimension of unit variance over the windows of `embedding`."""
+        found = (embedding.double() @ self.matrix).std(dim=0, correction=0)
+        kept = found > LEAST_SHARE * found.max().clamp_min(1e-30)
+        return Projection(self.matrix * torch.where(kept, 1 / found.clamp_min(1e-30), 0.0), self.centre)
+
+
+def random_projection(teaching: Teaching, dim: int, seed: int) -> Projection:
+    """`dim` orthonormal directions, drawn evenly among all; a basis and independent normal columns where dim > taught_dim."""
+    draw = torch.Generator().manual_seed(seed)
+    drawn = torch.randn(teaching.embed_dim, dim, generator=draw, dtype=torch.float64)
+    square = torch.linalg.qr(drawn[:, : teaching.embed_dim])[0]
+    rest = drawn[:, teaching.embed_dim :] / teaching.embed_dim**0.5
+    return Projection(torch.cat([square, rest], dim=1), _centre(teaching))
+
+
+def pca_projection(teaching: Teaching, dim: int) -> Projection:
+    """The `dim` directions of most variance; zeros where the embedding has fewer."""
+    directions = principal_directions(teaching.embedding)[1][:, :dim]
+    return _filled(directions, dim, teaching)
+
+
+def lda_projection(teaching: Teaching, label: Tensor, dim: int) -> Projection:
+    """Fisher's discriminants of `label` int64 [windows], then the directions of most variance among what they leave.
+
+    The discriminants are the eigenvectors of between-class against shrunk within-class covariance, classes - 1 at most.
+    """
+    z = teaching.embedding.double() - _centre(teaching)
+    groups = [z[label == each] for each in torch.unique(label)]
+    means = torch.stack([group.mean(dim=0) for group in groups])
+    within = sum(((group - mean).T @ (group - mean) for group, mean in zip(groups, means, strict=True)), torch.zeros(()).double())
+    within = within / len(z)
+    eye = torch.eye(z.shape[1], dtype=torch.float64)
+    within = (1 - SHRINKAGE) * within + SHRINKAGE * (within.trace() / z.shape[1]).clamp_min(1e-12) * eye
+    share = torch.tensor([len(group) / len(z) for group in groups], dtype=torch.float64)
+    between = (means * share[:, None]).T @ means
+    lower = torch.linalg.cholesky(within)
+    inverse = torch.linalg.solve_triangular(lower, eye, upper=False)
+    vectors = torch.linalg.eigh(inverse @ between @ inverse.T)[1].flip(1)
+    found = (inverse.T @ vectors)[:, : min(dim, len(groups) - 1)]
+    return _filled(_with_variance(found / found.norm(dim=0), teaching, dim), dim, teaching)
+
+
+def _with_variance(found: Tensor, teaching: Teaching, dim: int) -> Tensor:
+    """`found` [taught_dim, n] and the leading principal directions of what is orthogonal to them, `dim` columns at most."""
+    basis = torch.linalg.qr(found)[0]
+    left = teaching.embedding.double() - _centre(teaching)
+    left = left - left @ basis @ basis.T
+    more = max(0, min(dim, teaching.embed_dim) - found.shape[1])
+    return torch.cat([found, principal_directions(left)[1][:, :more]], dim=1)
+
+
+def _filled(directions: Tensor, dim: int, teaching: Teaching) -> Projection:
+    missing = torch.zeros(teaching.embed_dim, max(0, dim - directions.shape[1]), dtype=torch.float64)
+    return Projection(torch.cat([directions, missing], dim=1), _centre(teaching))
+
+
+def _centre(teaching: Teaching) -> Tensor:
+    return teaching.embedding.double().mean(dim=0)

@@ -1,0 +1,100 @@
+"""Task-specific knowledge distillation: first learn which part of the teacher decides, then teach that part alone.
+
+Step 1 learns a projection P of the teacher's embedding z to the student's width, with an auxiliary readout V, c and a decoder D:
+
+    minimise  CE(softmax(W z + b), V P^T z + c)  +  RECONSTRUCTION * mean |D P^T z - z_task|^2 / mean |z_task|^2
+
+W, b are the teacher's readout, z_task is z's part in the row space of W (a regressor: squared error instead of CE). Step 2
+freezes P and trains the student, h its embedding:
+
+    loss = task loss + weight * mean |h - P^T (z - centre)|^2
+
+After Xie et al., BrainDistill, arXiv 2601.17625, of which the two steps, the auxiliary classifier and a "ridge-like" second term
+are known to us, their exact form is not. Our reading: the second term is the reconstruction above; step 1 is solved by Adam on
+all windows at once, from the principal directions (so that dimensions of P that the task leaves free carry what z is made of,
+not noise); P^T z is scaled to unit variance in every dimension; and a student that keeps its whole window is aligned by
+the mean of its tokens (Student.aligned).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from models.augment import soft_cross_entropy
+from models.distillation.embedding_scale import deviations
+from models.distillation.method import Method
+from models.distillation.projections import Projection, pca_projection
+from models.distillation.student import Student
+from models.distillation.teaching import Teaching
+
+RECONSTRUCTION = 1.0
+STEPS, RATE = 300, 0.02
+
+
+class Tskd(Method):
+    """Step 2, on a projection that step 1 (`learned_projection`) found at construction, or on any other (`with_projection`)."""
+
+    name = "tskd"
+
+    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
+        super().__init__(student, teaching, regression=regression, weight=weight)
+        found = self.fitted_projection(teaching, student.aligned_dim).standardised(teaching.embedding)
+        self.register_buffer("projection", found.matrix.float())
+        self.register_buffer("centre", found.centre.float())
+
+    def fitted_projection(self, teaching: Teaching, dim: int) -> Projection:
+        return learned_projection(teaching, dim, regression=self.regression)
+
+    def projected(self, taught: Tensor) -> Tensor:
+        """The teacher's embedding [batch, taught_dim] -> what the student's should be, [batch, aligned_dim]."""
+        return (taught - self.centre) @ self.projection
+
+    def term(self, embedding: Tensor, outputs: Tensor, taught: Tensor) -> Tensor:
+        return nn.functional.mse_loss(self.student.aligned(embedding), self.projected(taught))
+
+
+def with_projection(projection: Projection) -> type[Tskd]:
+    """TSKD whose step 1 is left out: the student is aligned with `projection`, standardised; dim must be its aligned_dim."""
+
+    class Given(Tskd):
+        name = "given_projection"
+
+        def fitted_projection(self, teaching: Teaching, dim: int) -> Projection:
+            if projection.dim != dim:
+                raise ValueError(f"the projection has {projection.dim} dimensions, the student {dim}; fit it for the student")
+            return projection
+
+    return Given
+
+
+def learned_projection(
+    teaching: Teaching, dim: int, *, regression: bool, reconstruction: float = RECONSTRUCTION, steps: int = STEPS
+) -> Projection:
+    """Step 1: from windows alone, no labels. Deterministic under torch's seed."""
+    centre, scale = teaching.embedding.mean(dim=0), deviations(teaching.embedding)
+    z = (teaching.embedding - centre) / scale
+    task = task_part(teaching.embedding - centre, teaching.weight)
+    size = task.square().mean().clamp_min(1e-12)
+    wanted = teaching.logits if regression else teaching.logits.softmax(dim=1)
+    start = pca_projection(Teaching(z, teaching.weight, teaching.bias), dim).matrix.float()
+    projection = nn.Parameter(start + 0.01 * torch.randn_like(start))
+    readout, decoder = nn.Linear(dim, teaching.outputs), nn.Linear(dim, teaching.embed_dim)
+    learned = [projection, *readout.parameters(), *decoder.parameters()]
+    optimiser = torch.optim.Adam(learned, RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for _ in range(steps):
+        projected = z @ projection
+        read = readout(projected)
+        decided = nn.functional.mse_loss(read, wanted) if regression else soft_cross_entropy(read, wanted)
+        loss = decided + reconstruction * nn.functional.mse_loss(decoder(projected), task) / size
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    return Projection((projection.detach() / scale[:, None]).double(), centre.double())
+
+
+def task_part(embedding: Tensor, weight: Tensor) -> Tensor:
+    """embedding [windows, dim], readout [outputs, dim] -> the part in the readout's row space, same shape."""
+    _, size, right = torch.linalg.svd(weight.double(), full_matrices=False)
+    rows = right[size > 1e-9 * size.max().clamp_min(1e-30)]
+    return (embedding.double() @ rows.T @ rows).float()
