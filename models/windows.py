@@ -14,7 +14,7 @@ from designs.schema import Design
 from models.converter import calibrate
 from models.preprocessing import calibrate_preprocessing
 from models.ready_tokens import calibrate_tokens
-from models.recording import Recording, RecordingError, fit_to_design
+from models.recording import Recording, RecordingError, Session, fit_to_design
 from models.splits import training_sessions, validation_start, with_test_sessions
 
 
@@ -105,11 +105,8 @@ def _rows_with_labels(recording: Recording, index: int, training: bool, design: 
 def _rows_with_targets(recording: Recording, index: int, training: bool, design: Design, _spread: int) -> WindowRows:
     """A window at every token that has a whole window behind it and a target at its end; the last part of a training session
     validates, behind a gap of a window and the filters' history."""
-    session, spec, length = recording.sessions[index], design.tokenizer, design.model.tokens
-    assert session.targets is not None
-    token = np.arange(length - 1, len(session.samples) // spec.token_samples)
-    target = session.targets[(token + 1) * spec.token_samples - 1].astype(np.float32)
-    token, target = token[np.isfinite(target).all(axis=1)], target[np.isfinite(target).all(axis=1)]
+    length = design.model.tokens
+    token, target = known_moments(recording.sessions[index], design)
     part = np.full(len(token), PARTS.index("test"))
     if training:
         first = validation_start(len(token))
@@ -122,14 +119,26 @@ def _rows_with_targets(recording: Recording, index: int, training: bool, design:
     return WindowRows(token, np.zeros(len(token), np.int64), part, target)
 
 
-def _windows_inside(token: np.ndarray, samples: int, design: Design) -> np.ndarray:
+def known_moments(session: Session, design: Design) -> tuple[np.ndarray, np.ndarray]:
+    """(token int64 [windows], target float32 [windows, outputs]): every token with a whole window behind it and known targets at
+    its end."""
+    size = design.tokenizer.token_samples
+    assert session.targets is not None
+    token = np.arange(design.model.tokens - 1, len(session.samples) // size)
+    target = session.targets[(token + 1) * size - 1].astype(np.float32)
+    known = np.isfinite(target).all(axis=1)
+    return token[known], target[known]
+
+
+def windows_inside(token: np.ndarray, samples: int, design: Design) -> np.ndarray:
+    """token int64 of any shape, last tokens of windows -> bool: whether the window fits a stream of `samples`."""
     return (token >= design.model.tokens - 1) & (token < samples // design.tokenizer.token_samples)
 
 
 def _test_rows(recording: Recording, index: int, design: Design) -> WindowRows:
     session = recording.sessions[index]
     token = end_tokens(session.onset, recording.decide_s, design)
-    keep = _windows_inside(token, len(session.samples), design)
+    keep = windows_inside(token, len(session.samples), design)
     return _labelled(token[keep], session.label[keep], np.full(keep.sum(), PARTS.index("test")))
 
 
@@ -137,12 +146,12 @@ def _training_rows(recording: Recording, index: int, design: Design, spread: int
     session = recording.sessions[index]
     order = np.argsort(session.onset, kind="stable")
     token, label = end_tokens(session.onset[order], recording.decide_s, design), session.label[order]
-    inside = _windows_inside(token, len(session.samples), design)
+    inside = windows_inside(token, len(session.samples), design)
     token, label = token[inside], label[inside]
     first = validation_start(len(token))
     moved = (token[:first, None] + np.arange(-spread, spread + 1)).ravel()
     moved_label = np.repeat(label[:first], 2 * spread + 1)
-    keep = _windows_inside(moved, len(session.samples), design)
+    keep = windows_inside(moved, len(session.samples), design)
     if first < len(token):
         gap = max(design.model.tokens, history_tokens(design))
         keep &= moved <= token[first] - design.model.tokens - gap

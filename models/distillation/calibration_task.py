@@ -1,0 +1,191 @@
+"""The windows of a calibration fold, as the student's tokens and as the signal that its teacher reads.
+
+Both end at the same sample. The teacher reads the converter's codes of exactly the samples of the window's tokens, each channel
+divided by its deviation; of counts and features, which come as tokens, the tokens themselves, standardised.
+
+Who may look at what: converter, spatial filter, scale of targets and all that stands before the teacher come from the offline
+sessions alone, so that a teacher is the same for every number of shots; the student's standardisation comes from the
+calibration windows, as on an implant. Test sessions give nothing but test windows.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from designs.decoding_set import PARTS, DecodingSet
+from designs.schema import Design
+from models.distillation.calibration_folds import CalibrationFold
+from models.recipes import benchmark_recipe
+from models.recording import Recording, RecordingError, fit_to_design
+from models.spatial_filter import fit_spatial_filter
+from models.standardise import Standardisation, fit_standardisation
+from models.train import fit_targets
+from models.window_tensors import WindowTensors, seen_tokens, stream_tokens, window_tensors
+from models.windows import decoding_set, end_tokens, known_moments, windows_inside
+
+OFFLINE, CALIBRATION, TEST = "offline", "calibration", "test"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where windows end, and what is wanted there. stream, token, label int64 [windows]; target float32 [windows, outputs], or
+    [windows, 0] of cues."""
+
+    stream: np.ndarray
+    token: np.ndarray
+    label: np.ndarray
+    target: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.token)
+
+
+@dataclass(frozen=True)
+class CalibrationTask:
+    """What a teacher learns from, and a student calibrates on and is tested on.
+
+    student, signal: windows by part, offline, calibration and test, standardised and in the same order; label int64 [windows],
+    or float32 [windows, outputs], standardised by `targets`. found: the student's decoding set, for what comes behind training:
+    its train windows are the calibration's, and with so few trials its validation windows are these trials' own once more.
+    trials: cues of the calibration, or shots of behaviour.
+    """
+
+    design: Design
+    found: DecodingSet
+    student: dict[str, WindowTensors]
+    signal: dict[str, WindowTensors]
+    standardisation: Standardisation
+    signal_standardisation: Standardisation
+    targets: Standardisation | None
+    spatial: Tensor | None
+    electrodes: tuple[str, ...]
+    trials: int
+
+    @property
+    def outputs(self) -> int:
+        return self.design.model.outputs
+
+    @property
+    def signal_hz(self) -> float:
+        """Rows of the teacher's signal per second."""
+        return float(self.found.sample_hz)
+
+    @property
+    def signal_shape(self) -> tuple[int, int]:
+        """(rows, channels) of a window of the teacher's signal."""
+        return self.signal[OFFLINE].rows.shape[1], self.signal[OFFLINE].tokens.shape[1]
+
+
+def calibration_task(
+    fold: CalibrationFold, design: Design, *, spread: int | None = None, patterns: float | None = None
+) -> CalibrationTask:
+    """The windows of `fold` for `design`; RecordingError where a part stays empty or lacks a class.
+
+    spread: how far windows of offline and calibration may lie from their cue's own, in tokens; patterns: share of the filter's
+    rows that are common spatial patterns; None: as models.recipes trains.
+    """
+    recipe = benchmark_recipe(design, seed=0)
+    spread = (recipe.spread or 0) if spread is None else spread
+    recording = fit_to_design(fold.recording, design)
+    new = (*fold.calibration, *recording.test_sessions)
+    base = decoding_set(replace(recording, test_sessions=new), design, spread)  # its converter sees offline sessions alone
+    offline = _places(recording, fold.sessions(fold.offline), design, spread)
+    calibration, own = (_places(recording, fold.sessions(fold.calibration), design, moves) for moves in (spread, 0))
+    test = _places(recording, fold.sessions(recording.test_sessions), design, 0)
+    for part, places in ((OFFLINE, offline), (CALIBRATION, calibration), (TEST, test)):
+        _check(part, places, recording, design)
+    of_teacher = _with_windows(base, {"train": offline})
+    found = _with_windows(base, {"train": calibration, "validation": own, "test": test})
+    spatial = None
+    if design.tokenizer.spatial:
+        spatial = fit_spatial_filter(of_teacher, design, recipe.patterns if patterns is None else patterns)
+    tokens = stream_tokens(found, design, spatial=spatial)
+    sources = {OFFLINE: (of_teacher, "train"), CALIBRATION: (found, "train"), TEST: (found, "test")}
+    student = {part: window_tensors(source, tokens, name, design) for part, (source, name) in sources.items()}
+    signal = {part: signal_windows(source, name, design) for part, (source, name) in sources.items()}
+    targets = fit_targets(student[OFFLINE])
+    standardisation = fit_standardisation(seen_tokens(student[CALIBRATION]))
+    signal_standardisation = _signal_standardisation(signal[OFFLINE], design)
+    return CalibrationTask(
+        design,
+        found,
+        _standardised(student, standardisation, targets),
+        _standardised(signal, signal_standardisation, targets),
+        standardisation,
+        signal_standardisation,
+        targets,
+        spatial,
+        recording.electrodes,
+        fold.shots if design.model.regression else len(own),
+    )
+
+
+def signal_windows(found: DecodingSet, part: str, design: Design) -> WindowTensors:
+    """The samples of the windows of `part`, in converter codes: `tokens` are samples [samples, channels] of all streams."""
+    chosen, size, length = found.windows_of(part), design.tokenizer.token_samples, design.model.tokens
+    end = found.stream_start[found.window_stream[chosen]] + (found.window_token[chosen] + 1) * size
+    rows = end[:, None] + np.arange(-length * size, 0)
+    label = torch.from_numpy(found.window_target[chosen] if found.regression else found.window_label[chosen])
+    return WindowTensors(torch.from_numpy(found.samples).float(), torch.from_numpy(rows), label)
+
+
+def _places(recording: Recording, sessions: list[int], design: Design, spread: int) -> Places:
+    of_one = _moments if design.model.regression else _cues
+    found = [of_one(recording, i, design, spread) for i in sessions]
+    return Places(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+def _cues(recording: Recording, index: int, design: Design, spread: int) -> tuple[np.ndarray, ...]:
+    session, moves = recording.sessions[index], np.arange(-spread, spread + 1)
+    token = (end_tokens(session.onset, recording.decide_s, design)[:, None] + moves).ravel()
+    inside = windows_inside(token, len(session.samples), design)
+    token, label = token[inside], np.repeat(session.label, len(moves))[inside]
+    return np.full(len(token), index), token, label, np.zeros((len(token), 0), np.float32)
+
+
+def _moments(recording: Recording, index: int, design: Design, _spread: int) -> tuple[np.ndarray, ...]:
+    token, target = known_moments(recording.sessions[index], design)
+    return np.full(len(token), index), token, np.zeros(len(token), np.int64), target
+
+
+def _with_windows(base: DecodingSet, parts: dict[str, Places]) -> DecodingSet:
+    """The streams of `base` with other windows."""
+    every = list(parts.values())
+    return replace(
+        base,
+        window_stream=np.concatenate([each.stream for each in every]),
+        window_token=np.concatenate([each.token for each in every]),
+        window_label=np.concatenate([each.label for each in every]),
+        window_target=np.concatenate([each.target for each in every]),
+        window_part=np.repeat([PARTS.index(part) for part in parts], [len(each) for each in every]),
+    )
+
+
+def _signal_standardisation(offline: WindowTensors, design: Design) -> Standardisation:
+    """Voltages keep their level, which the converter took off already; ready-made tokens have a level of their own."""
+    seen = seen_tokens(offline)
+    if design.tokenizer.ready:
+        return fit_standardisation(seen)
+    deviation = seen.double().std(dim=0, correction=0).float()
+    return Standardisation(torch.zeros_like(deviation), torch.where(deviation > 0, deviation, 1.0))
+
+
+def _standardised(
+    parts: dict[str, WindowTensors], standardisation: Standardisation, targets: Standardisation | None
+) -> dict[str, WindowTensors]:
+    """All parts over the same rows, standardised once."""
+    rows = standardisation(next(iter(parts.values())).tokens)
+    return {
+        part: WindowTensors(rows, each.rows, targets(each.label) if targets else each.label) for part, each in parts.items()
+    }
+
+
+def _check(part: str, places: Places, recording: Recording, design: Design) -> None:
+    if len(places) == 0:
+        raise RecordingError(f"{recording.source}: no {part} window fits its sessions; use fewer shots or a longer recording")
+    missing = set() if design.model.regression else set(range(design.model.outputs)) - set(places.label.tolist())
+    if missing and part != TEST:
+        names = ", ".join(recording.label_names[i] for i in sorted(missing))
+        raise RecordingError(f"{recording.source}: no {part} window of class {names}; use another number of shots")
