@@ -16,7 +16,7 @@ from models.checkpoint import load_tensors, save_tensors
 from models.window_tensors import WindowTensors
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
-"""(model, standardised tokens [batch, tokens, features], soft targets [batch, outputs]) -> scalar."""
+"""(model, standardised tokens [batch, tokens, features], soft targets or a floating-point label [batch, ...]) -> scalar."""
 
 
 @dataclass(frozen=True)
@@ -74,26 +74,29 @@ def fit(
     settings: FitSettings,
     *,
     loss: Loss | None = None,
+    channels: int | None = None,
     stop_after: int | None = None,
     state_path: Path | None = None,
+    note: str = "",
     on_epoch: Callable[[int, float, float], None] = lambda epoch, train_loss, validation_loss: None,
 ) -> FitState:
     """Train `model` in place on standardised windows; it ends with the averaged weights of its best validation epoch.
 
     Without `validation` nothing is chosen: it ends with the averaged weights after `stop_after` epochs of the same schedule.
-    With `state_path` the state is kept there after every epoch and taken up again if it was left by the same settings;
-    the result is the same as without the interruption. `on_epoch` hears (epoch, training loss, validation loss or NaN).
+    With `state_path` the state is kept there after every epoch and taken up again if it was left by the same settings and
+    `note`; the result is the same as without the interruption. `on_epoch` hears (epoch, training loss, validation loss or NaN).
+    A floating-point label is what `loss` takes, as it is. channels: of the windows, where they are not the design's tokens.
     """
     loss = loss or (value_loss if design.model.regression else task_loss)
     last = settings.epochs if stop_after is None else min(stop_after, settings.epochs)
-    marks = json.dumps(asdict(settings) | {"stop_after": stop_after})
+    marks = json.dumps(asdict(settings) | {"stop_after": stop_after} | ({"note": note} if note else {}))
     averaged = copy.deepcopy(model)
     optimiser = torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     state = FitState(0, 0, 0, math.inf, _weights(averaged))
     if state_path is not None and state_path.exists():
         state = _resume(state_path, model, averaged, optimiser, marks) or state
     while state.epoch < last and state.epoch - state.best_epoch < settings.patience:
-        train_loss = _epoch(model, averaged, optimiser, train, design, settings, state, loss)
+        train_loss = _epoch(model, averaged, optimiser, train, design, settings, state, loss, channels)
         validation_loss = math.nan if validation is None else evaluation_loss(averaged, validation)
         state.epoch += 1
         if validation is None or validation_loss < state.best_loss:
@@ -138,6 +141,7 @@ def _epoch(
     settings: FitSettings,
     state: FitState,
     loss: Loss,
+    channels: int | None,
 ) -> float:
     draw = torch.Generator().manual_seed(settings.seed * 1_000_003 + state.epoch)
     repeats = max(1, round(settings.windows_per_epoch / len(train)))
@@ -149,8 +153,9 @@ def _epoch(
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * _schedule(state.step / steps)
         tokens, label = train.batch(chosen)
-        targets = label if design.model.regression else soft_targets(label, design.model.outputs, settings.smoothing)
-        value = loss(model, *augment(tokens, targets, settings.augmentation, design, draw))
+        given = label.dtype.is_floating_point
+        targets = label if given else soft_targets(label, design.model.outputs, settings.smoothing)
+        value = loss(model, *augment(tokens, targets, settings.augmentation, design, draw, channels))
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -170,10 +175,12 @@ def _schedule(progress: float) -> float:
 def _average(averaged: nn.Module, model: nn.Module, keep: float) -> None:
     for mean, value in zip(averaged.parameters(), model.parameters(), strict=True):
         mean.lerp_(value, 1 - keep)
+    for mean, value in zip(averaged.buffers(), model.buffers(), strict=True):
+        mean.copy_(value)  # running statistics are averages already
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+    return {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()}
 
 
 def _keep(path: Path, model: nn.Module, averaged: nn.Module, optimiser: torch.optim.AdamW, state: FitState, marks: str) -> None:

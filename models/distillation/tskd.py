@@ -3,6 +3,7 @@
 Step 1 learns a projection P of the teacher's embedding z to the student's width, with an auxiliary readout V, c and a decoder D:
 
     minimise  CE(softmax(W z + b), V P^T z + c)  +  RECONSTRUCTION * mean |D P^T z - z_task|^2 / mean |z_task|^2
+              +  RIDGE * (|P|^2 + |D|^2)
 
 W, b are the teacher's readout, z_task is z's part in the row space of W (a regressor: squared error instead of CE). Step 2
 freezes P and trains the student, h its embedding:
@@ -10,10 +11,10 @@ freezes P and trains the student, h its embedding:
     loss = task loss + weight * mean |h - P^T (z - centre)|^2
 
 After Xie et al., BrainDistill, arXiv 2601.17625, of which the two steps, the auxiliary classifier and a "ridge-like" second term
-are known to us, their exact form is not. Our reading: the second term is the reconstruction above; step 1 is solved by Adam on
-all windows at once, from the principal directions (so that dimensions of P that the task leaves free carry what z is made of,
-not noise); P^T z is scaled to unit variance in every dimension; and a student that keeps its whole window is aligned by
-the mean of its tokens (Student.aligned).
+are known to us, their exact form is not. Our reading: the second term is the reconstruction above with its ridge, which also
+takes out of P whatever the task leaves free, so that no dimension asks the student for what does not decide; step 1 is solved by
+Adam on all windows at once, from random directions; P^T z is scaled to unit variance in every dimension; and a student that
+keeps its whole window is aligned by the mean of its tokens (Student.aligned).
 """
 
 import torch
@@ -22,11 +23,12 @@ from torch import Tensor, nn
 from models.augment import soft_cross_entropy
 from models.distillation.embedding_scale import deviations
 from models.distillation.method import Method
-from models.distillation.projections import Projection, pca_projection
+from models.distillation.projections import Projection
 from models.distillation.student import Student
 from models.distillation.teaching import Teaching
 
 RECONSTRUCTION = 1.0
+RIDGE = 1e-2
 STEPS, RATE = 300, 0.02
 
 
@@ -67,7 +69,7 @@ def with_projection(projection: Projection) -> type[Tskd]:
 
 
 def learned_projection(
-    teaching: Teaching, dim: int, *, regression: bool, reconstruction: float = RECONSTRUCTION, steps: int = STEPS
+    teaching: Teaching, dim: int, *, regression: bool, reconstruction: float = RECONSTRUCTION, ridge: float = RIDGE
 ) -> Projection:
     """Step 1: from windows alone, no labels. Deterministic under torch's seed."""
     centre, scale = teaching.embedding.mean(dim=0), deviations(teaching.embedding)
@@ -75,17 +77,17 @@ def learned_projection(
     task = task_part(teaching.embedding - centre, teaching.weight)
     size = task.square().mean().clamp_min(1e-12)
     wanted = teaching.logits if regression else teaching.logits.softmax(dim=1)
-    start = pca_projection(Teaching(z, teaching.weight, teaching.bias), dim).matrix.float()
-    projection = nn.Parameter(start + 0.01 * torch.randn_like(start))
+    projection = nn.Parameter(torch.randn(teaching.embed_dim, dim) / teaching.embed_dim**0.5)
     readout, decoder = nn.Linear(dim, teaching.outputs), nn.Linear(dim, teaching.embed_dim)
     learned = [projection, *readout.parameters(), *decoder.parameters()]
     optimiser = torch.optim.Adam(learned, RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for _ in range(steps):
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
+    for _ in range(STEPS):
         projected = z @ projection
         read = readout(projected)
         decided = nn.functional.mse_loss(read, wanted) if regression else soft_cross_entropy(read, wanted)
-        loss = decided + reconstruction * nn.functional.mse_loss(decoder(projected), task) / size
+        rebuilt = nn.functional.mse_loss(decoder(projected), task) / size
+        loss = decided + reconstruction * rebuilt + ridge * (projection.square().sum() + decoder.weight.square().sum())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -1,0 +1,270 @@
+"""Every method under one roof: what it adds, what it leaves behind, and that it can be repeated and taken up again."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from taught_windows import SETTINGS, TAUGHT_DIM, design_of, lessons
+
+from designs.ind_tiny import IND_TINY
+from models.checkpoint import load_checkpoint, save_checkpoint
+from models.distillation.distil import Lessons, distil
+from models.distillation.embedding_scale import whitening
+from models.distillation.ind_student import IndStudent, mean_of_tokens
+from models.distillation.orthogonal_projection import OrthogonalMap
+from models.distillation.projections import pca_projection
+from models.distillation.registry import METHODS, DistillationError, find_method
+from models.distillation.students import STUDENTS, student
+from models.distillation.teaching import Teaching
+from models.distillation.tskd import task_part, with_projection
+from models.fit import predict
+from models.standardise import Standardisation
+from models.window_tensors import WindowTensors
+
+EVERY = [(method, regression) for method in METHODS for regression in (False, True)]
+
+
+def started(regression: bool = False, name: str = "ind"):
+    torch.manual_seed(3)
+    return student(name, design_of(regression))
+
+
+def trained(method, regression: bool = False, settings=SETTINGS, given: Lessons | None = None, **others):
+    pupil = started(regression)
+    return distil(pupil, method, given or lessons(regression=regression), design_of(regression), settings, **others)
+
+
+def method_of(name: str, regression: bool = False, weight: float = 1.0):
+    torch.manual_seed(0)
+    taught = lessons(regression=regression).teaching
+    return METHODS[name](started(regression), taught, regression=regression, weight=weight)
+
+
+@pytest.mark.parametrize(("method", "regression"), EVERY)
+def test_a_method_trains_the_student_and_changes_nothing_of_its_build(method, regression):
+    before, found = started(regression), trained(method, regression)
+    state = found.student.state_dict()
+    assert {name: value.shape for name, value in state.items()} == {n: v.shape for n, v in before.state_dict().items()}
+    assert all(bool(torch.isfinite(value).all()) for value in state.values())
+    assert not torch.equal(state["ind.embed.weight"], before.state_dict()["ind.embed.weight"])
+    again = trained(method, regression).student.state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in state.items())
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "none"])
+def test_a_method_is_not_no_distillation(method):
+    alone, taught = trained("none").student.state_dict(), trained(method).student.state_dict()
+    assert not torch.equal(alone["ind.blocks.0.expand.weight"], taught["ind.blocks.0.expand.weight"])
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in ("none", "simkd")])
+def test_without_weight_a_method_is_no_distillation(method):
+    alone, taught = trained("none").student, trained(method, weight=0.0).student
+    windows = lessons().windows
+    # what a method trains besides shares the clipping of gradients, and nothing else
+    assert torch.allclose(predict(alone, windows), predict(taught, windows), atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["simkd", "tofd", "vkd", "tskd"])
+def test_an_interrupted_training_ends_as_if_it_had_not_been(method, tmp_path):
+    def interrupt(epoch, *_):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    path, epochs = tmp_path / "resume.safetensors", []
+    with pytest.raises(KeyboardInterrupt):
+        trained(method, state_path=path, on_epoch=interrupt)
+    found = trained(method, state_path=path, on_epoch=lambda epoch, *_: epochs.append(epoch)).student.state_dict()
+    assert epochs == [3]
+    assert all(torch.equal(value, found[name]) for name, value in trained(method).student.state_dict().items())
+
+
+def test_the_state_of_another_method_or_teacher_is_not_taken_up(tmp_path):
+    path, epochs = tmp_path / "resume.safetensors", []
+
+    def heard(epoch, *_):
+        epochs.append(epoch)
+
+    trained("none", state_path=path)
+    trained("kd", state_path=path, on_epoch=heard)
+    other = lessons()
+    doubled = Teaching(other.teaching.embedding, other.teaching.weight, other.teaching.bias + 1)
+    trained("kd", state_path=path, given=Lessons(other.windows, doubled, doubled), on_epoch=heard)
+    assert epochs == [1, 2, 3, 1, 2, 3]
+
+
+def wrong_labels(given: Lessons) -> Lessons:
+    """Half of the labels say another class; the teacher does not believe them."""
+    label = given.windows.label.clone()
+    label[::2] = (label[::2] + 1) % 4
+    return replace(given, windows=WindowTensors(given.windows.tokens, given.windows.rows, label))
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "none"])
+def test_a_good_teacher_helps_where_labels_are_wrong(method):
+    settings = replace(SETTINGS, epochs=15, learning_rate=1e-2)
+    given, test = wrong_labels(lessons(96)), lessons(400, seed=7).windows
+
+    def share(name):
+        return float((predict(trained(name, given=given, settings=settings, weight=4.0).student, test).argmax(1) == test.label).float().mean())
+
+    assert share(method) > share("none") + 0.03
+
+
+def test_kd_asks_for_nothing_of_a_student_that_decides_as_the_teacher():
+    found = method_of("kd")
+    taught = lessons().teaching
+    wanted = found.taught_outputs(taught.embedding)
+    assert torch.allclose(wanted, taught.logits)
+    assert float(found.term(torch.zeros(48, 8), wanted + 7.0, taught.embedding)) == pytest.approx(0.0, abs=1e-6)
+    assert float(found.term(torch.zeros(48, 8), -wanted, taught.embedding)) > 0.1
+
+
+def test_simkd_leaves_the_teachers_readout_in_the_students():
+    found, windows = method_of("simkd"), lessons().windows
+    with torch.no_grad():
+        promised = found(windows.all_tokens())
+        found.finish()
+        assert torch.allclose(found.student(windows.all_tokens()), promised, atol=1e-4)
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(8, 20), (20, 8), (8, 8)])
+def test_an_orthogonal_map_stays_orthonormal_while_it_learns(inputs, outputs):
+    torch.manual_seed(0)
+    found = OrthogonalMap(inputs, outputs)
+    optimiser = torch.optim.Adam(found.parameters(), 0.1)
+    before = found.matrix().detach().clone()
+    for _ in range(5):
+        optimiser.zero_grad()
+        (found(torch.randn(30, inputs)) - 1).square().mean().backward()
+        optimiser.step()
+    matrix = found.matrix().detach()
+    gram = matrix.T @ matrix if outputs >= inputs else matrix @ matrix.T
+    assert torch.allclose(gram, torch.eye(len(gram)), atol=1e-5)
+    assert not torch.allclose(before, matrix, atol=1e-2)
+
+
+def test_whitening_makes_the_covariance_the_identity_and_leaves_unseen_directions_out():
+    embedding = torch.randn(500, 6, generator=torch.Generator().manual_seed(0)) @ torch.randn(6, 6)
+    embedding[:, 5] = embedding[:, 4]
+    found = torch.cov(((embedding - embedding.mean(dim=0)) @ whitening(embedding)).T, correction=0)
+    values = torch.linalg.eigvalsh(found)
+    assert torch.allclose(values, torch.tensor([0.0, 1, 1, 1, 1, 1]), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["vkd", "vkd_standardised", "orthogonal_projection", "fitnets", "simkd"])
+def test_what_features_are_compared_with_has_unit_variance_whatever_the_teachers_size(name):
+    taught = lessons().teaching
+    large = Teaching(taught.embedding * 1000 + 5, taught.weight / 1000, taught.bias)
+    torch.manual_seed(0)
+    pupil = started()
+    terms = []
+    for each in (taught, large):
+        torch.manual_seed(0)
+        found = METHODS[name](pupil, each, regression=False)
+        terms.append(float(found.term(torch.zeros(48, 8), torch.zeros(48, 4), each.embedding)))
+    assert terms[0] == pytest.approx(terms[1], rel=1e-3)
+    assert 0.5 < terms[0] < 1.5
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_tskd_asks_for_nothing_of_a_student_that_is_aligned(regression):
+    found, taught = method_of("tskd", regression), lessons(regression=regression).teaching
+    wanted = found.projected(taught.embedding)
+    assert wanted.shape == (48, 8)  # a regressor of four tokens is aligned by their mean
+    assert torch.allclose(wanted.std(dim=0, correction=0), torch.ones(8), atol=1e-3)
+    embedding = wanted.repeat(1, 4) if regression else wanted
+    assert float(found.term(embedding, wanted, taught.embedding)) == pytest.approx(0.0, abs=1e-10)
+    assert not [name for name, _ in found.named_parameters() if not name.startswith("student.")]  # P is frozen
+
+
+def test_tskd_takes_any_projection_of_the_right_width():
+    taught = lessons().teaching
+    found = with_projection(pca_projection(taught, 8))(started(), taught, regression=False)
+    assert torch.allclose(found.projection, pca_projection(taught, 8).standardised(taught.embedding).matrix.float())
+    with pytest.raises(ValueError, match=r"^the projection has 5 dimensions, the student 8; fit it for the student$"):
+        with_projection(pca_projection(taught, 5))(started(), taught, regression=False)
+
+
+def test_the_task_part_is_all_that_the_readout_sees():
+    taught = lessons().teaching
+    part = task_part(taught.embedding, taught.weight)
+    assert torch.allclose(part @ taught.weight.T, taught.embedding @ taught.weight.T, atol=1e-4)
+    assert torch.linalg.matrix_rank(part.double(), rtol=1e-5) == 4 < TAUGHT_DIM
+
+
+@pytest.mark.parametrize("regression", [False, True])
+@pytest.mark.parametrize("name", STUDENTS)
+def test_a_student_is_its_readout_of_its_embedding(name, regression):
+    if name == "eegnet" and regression:
+        pytest.skip("EEGNet classifies")
+    pupil, windows = started(regression, name).eval(), lessons(regression=regression, signal=name == "eegnet").windows
+    inputs = windows.all_tokens()
+    embedding = pupil.embedding(inputs)
+    assert embedding.shape == (48, pupil.embed_dim)
+    assert pupil.aligned(embedding).shape == (48, pupil.aligned_dim)
+    assert torch.allclose(pupil(inputs), pupil.readout(embedding))
+
+
+@pytest.mark.parametrize("name", ["eegnet", "gru"])
+@pytest.mark.parametrize("method", ["none", "tskd", "simkd"])
+def test_other_students_learn_under_the_same_recipe(name, method):
+    given = lessons(64, signal=name == "eegnet")
+    found = distil(started(name=name), method, given, IND_TINY, replace(SETTINGS, epochs=12))
+    assert float((predict(found.student, given.windows).argmax(1) == given.windows.label).float().mean()) > 0.6
+
+
+def test_averaged_weights_keep_the_running_statistics():
+    found = distil(started(name="eegnet"), "none", lessons(signal=True), IND_TINY, SETTINGS).student
+    assert float(found.net.bnorm_1.running_var.sub(1).abs().max()) > 0.01
+
+
+def test_the_weights_of_an_ind_student_are_a_checkpoint(tmp_path):
+    pupil, windows = trained("tskd").student, lessons().windows
+    assert isinstance(pupil, IndStudent)
+    standardisation = Standardisation(torch.zeros(16), torch.ones(16))
+    save_checkpoint(tmp_path / "model.safetensors", IND_TINY, pupil.ind, standardisation)
+    found, _ = load_checkpoint(tmp_path / "model.safetensors", IND_TINY)
+    assert torch.equal(predict(found, windows), predict(pupil, windows))
+
+
+def test_the_mean_of_tokens():
+    assert torch.equal(mean_of_tokens(torch.tensor([[1.0, 2.0, 3.0, 6.0]]), 2), torch.tensor([[2.0, 4.0]]))
+
+
+def test_a_linear_start_is_the_linear_decoder():
+    settings = replace(SETTINGS, epochs=1, learning_rate=0.0, start="linear")
+    given = lessons(96)
+    found = trained("none", settings=settings, given=given).student
+    assert float((predict(found, given.windows).argmax(1) == given.windows.label).float().mean()) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (
+            lambda good: replace(good, teaching=Teaching(torch.zeros(48, 3), torch.zeros(2, 3), torch.zeros(2))),
+            "the teacher decides between 2 outputs, the student's task has 4; train a teacher on this task",
+        ),
+        (
+            lambda good: replace(good, teaching=good.teaching.take(torch.arange(5))),
+            "the teacher speaks of 5 windows, the student trains on 48; let it see the same ones",
+        ),
+    ],
+)
+def test_a_teacher_that_does_not_fit(broken, message):
+    with pytest.raises(DistillationError) as caught:
+        trained("kd", given=broken(lessons()))
+    assert str(caught.value) == message
+
+
+def test_unknown_names():
+    with pytest.raises(DistillationError, match=r"^method 'tsdk' is unknown: did you mean tskd\?$"):
+        find_method("tsdk")
+    with pytest.raises(DistillationError, match=r"^method 'magic' is unknown: the methods are none, kd, fitnets, simkd, "):
+        find_method("magic")
+    with pytest.raises(DistillationError, match=r"^student 'transformer' is unknown: the students are ind, eegnet, gru$"):
+        student("transformer", IND_TINY)
+    short = replace(IND_TINY, model=replace(IND_TINY.model, tokens=1), tokenizer=replace(IND_TINY.tokenizer, token_ms=30))
+    with pytest.raises(DistillationError, match=r"^student eegnet cannot be built for windows of 0\.03 s \(.*\); use another$"):
+        student("eegnet", short)
