@@ -26,6 +26,7 @@ from hw.flow.display import Display
 from hw.flow.ecp5_netlist import Ecp5Netlist
 from hw.flow.elaborate import Elaborate
 from hw.flow.floor import Floor
+from hw.flow.given import Given
 from hw.flow.libraries import process_for
 from hw.flow.lint import Lint
 from hw.flow.out_folder import claim, design_of, folder_name, other_builds, unwritable
@@ -61,15 +62,16 @@ WRONG_INPUT = (
 SILICON = (Synthesize(), Timing(), Activity(), Power(), Floor())
 
 
-def silicon_flow(train: Train) -> tuple[Step, ...]:
-    """Recording to power and area."""
-    return (train, Quantize(train.seed), Check(), Elaborate(), Lint(), Simulate(), *SILICON, Report())
+def silicon_flow(train: Train | Given, teacher: str | None = None) -> tuple[Step, ...]:
+    """Recording, or a decoder that was trained before, to power and area."""
+    return (train, Quantize(train.seed, teacher), Check(), Elaborate(), Lint(), Simulate(), *SILICON, Report())
 
 
-def board_flow(train: Train, board: str, design: Design) -> tuple[Step, ...]:
+def board_flow(train: Train | Given, board: str, design: Design, teacher: str | None = None) -> tuple[Step, ...]:
     """Recording to a board's bitstream; the decoder in it is simulated, as cells too where that takes less than minutes."""
     netlist = () if why_no_netlist(design, find_board(board)) else (Ecp5Netlist(board),)
-    return (train, Quantize(train.seed), Check(), PrototypeSimulation(board), *netlist, Bitstream(board), Report())
+    steps = (train, Quantize(train.seed, teacher), Check(), PrototypeSimulation(board))
+    return (*steps, *netlist, Bitstream(board), Report())
 
 
 def changed_design(design: Design, target: str | None, backend: str | None, clock_khz: int | None) -> Design:
@@ -100,6 +102,13 @@ def _refuse_beside_board(board: str | None, **others: object) -> None:
         raise WrongInput(
             f"--board {board}: leave out {' and '.join(given)}; a bitstream is of our own core, at the clock of its board"
         )
+
+
+def _given(checkpoint: Path, seed: int | None, recording: str | None, task: str | None) -> Given:
+    """The step that takes a trained decoder; WrongInput beside a recording, which nobody would read."""
+    if recording is not None or task is not None:
+        raise WrongInput(f"--checkpoint {checkpoint}: leave out --recording and --task; a trained decoder brings its own windows")
+    return Given(str(checkpoint.resolve()), seed)
 
 
 def _read_before(path: Path, design: Design, steps: Sequence[Step]) -> tuple[Metric, ...]:
@@ -143,6 +152,12 @@ def main(
     board: Annotated[str | None, typer.Option(help="Build a bitstream: icebreaker or ulx3s-85f.")] = None,
     clock_khz: Annotated[int | None, typer.Option(help="Clock; default: the design's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the training.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Start from what models.train or models.distill left there.")
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="lesson.safetensors of models.distill: it stays in the loss.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the results; default: out/DESIGN, options appended.")] = None,
     until: Annotated[str | None, typer.Option(metavar="STEP", help="Stop after this step.")] = None,
     compare_with: Annotated[
@@ -164,6 +179,8 @@ def main(
 
       python -m hw.build eeg_int4 --recording S001_continuous.npz
 
+      python -m hw.build eeg_int4 --checkpoint out/taught --teacher out/taught/lesson.safetensors
+
       python -m hw.build ind_tiny --board icebreaker
 
       python -m hw.build ind_int4 --json --compare before/metrics.json
@@ -176,12 +193,14 @@ def main(
             source = one_source(recording, task)
             place, task = settled(source.place), source.task
         given: dict[str, object] = {"recording": place, "task": task, "target": target, "backend": backend, "board": board}
-        given |= {"clock_khz": clock_khz, "seed": seed}
+        given |= {"clock_khz": clock_khz, "seed": seed, "checkpoint": checkpoint, "teacher": teacher}
         options = {name: str(value) for name, value in given.items() if value is not None}
         design = changed_design(find_design(design_name), target, backend, clock_khz)
         _refuse_beside_board(board, target=target, backend=backend, clock_khz=clock_khz)
-        train = Train(place, task, seed)
-        steps = until_step(silicon_flow(train) if board is None else board_flow(train, board, design), until)
+        train = Train(place, task, seed) if checkpoint is None else _given(checkpoint, seed, recording, task)
+        taught = None if teacher is None else str(teacher.resolve())
+        flow = silicon_flow(train, taught) if board is None else board_flow(train, board, design, taught)
+        steps = until_step(flow, until)
         before = _read_before(compare_with, design, steps) if compare_with is not None else ()
         _refuse_early(design, steps, target, board)
         folder = (out or Path("out") / folder_name(design.name, options)).resolve()

@@ -2,6 +2,9 @@
 
 An epoch is judged by its divergence from the float decoder on validation windows: unlike accuracy on a hundred cues, or loss
 on labels that the float decoder may have been trained on, it sees every change that quantization makes.
+
+A decoder that was distilled has a teacher of its own. What that teacher says about the training windows (a Lesson) stays in the
+loss: its decisions beside the float decoder's, and where it would have the embedding.
 """
 
 import copy
@@ -13,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from designs.schema import Design
-from models.augment import Augmentation, augment, soft_cross_entropy, soft_targets
+from models.augment import Augmentation, augment, soft_cross_entropy
+from models.distillation.ind_student import mean_of_tokens
+from models.distillation.lesson import Lesson
 from models.standardise import Standardisation
 from models.window_tensors import WindowTensors
 from quant.calibrate import keep_shifts_in_range
@@ -36,6 +41,8 @@ class QatSettings:
     """Share of the averaged weights, which validation sees, that one step keeps."""
     patience: int = 6
     steps_per_epoch: int = 20
+    taught: float = 0.5
+    """Weight of what a lesson adds to the divergence from the float decoder."""
     seed: int = 0
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(noise=0.2, lost=0.05, gain=0.1, mixed=0.2))
 
@@ -57,8 +64,12 @@ def fine_tune(
     standardisation: Standardisation,
     settings: QatSettings,
     on_epoch: Callable[[int, float], None] = lambda epoch, distance: None,
+    lesson: Lesson | None = None,
 ) -> QatState:
-    """Train `model` in place on windows of integer tokens; it ends with the weights of its best validation epoch."""
+    """Train `model` in place on windows of integer tokens; it ends with the weights of its best validation epoch.
+
+    lesson: what the float decoder's own teacher says about the windows of `train`, in their order.
+    """
     design, averaged = model.design, copy.deepcopy(model)
     optimiser = torch.optim.Adam(_groups(model, settings))
     rates = [group["lr"] for group in optimiser.param_groups]
@@ -74,7 +85,11 @@ def fine_tune(
         for _ in range(settings.steps_per_epoch):
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-            loss = _loss(model, teacher, *_batch(train, standardisation, design, settings, draw))
+            integers, told = _batch(train, standardisation, design, settings, draw, lesson)
+            embedding, found = model.embedded(integers)
+            loss = _loss(model, teacher, standardisation(integers), found)
+            if lesson is not None:
+                loss = loss + settings.taught * _lesson_loss(model, lesson, told, embedding, found)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(_ranges(model), 1.0)
@@ -122,24 +137,42 @@ def logits(model: QuantInd, windows: WindowTensors, batch: int = 512) -> Tensor:
 
 
 def _batch(
-    train: WindowTensors, standardisation: Standardisation, design: Design, settings: QatSettings, draw: torch.Generator
+    train: WindowTensors,
+    standardisation: Standardisation,
+    design: Design,
+    settings: QatSettings,
+    draw: torch.Generator,
+    lesson: Lesson | None,
 ) -> tuple[Tensor, Tensor]:
-    """(integer tokens, the same standardised) of one augmented batch."""
+    """(integer tokens of one augmented batch, what the lesson says about them: windows that are mixed mix their rows)."""
     chosen = torch.randint(len(train), (settings.batch,), generator=draw)
-    tokens, label = train.batch(chosen)
-    targets = label if design.model.regression else soft_targets(label, design.model.outputs, 0.0)
-    changed, _ = augment(standardisation(tokens), targets, settings.augmentation, design, draw)
-    integers = to_tokens(changed, standardisation, design)
-    return integers, standardisation(integers)
+    tokens, _ = train.batch(chosen)
+    told = tokens.new_zeros(len(chosen), 0) if lesson is None else lesson.rows()[chosen]
+    changed, told = augment(standardisation(tokens), told, settings.augmentation, design, draw)
+    return to_tokens(changed, standardisation, design), told
 
 
-def _loss(model: QuantInd, teacher: Teacher, integers: Tensor, standardised: Tensor) -> Tensor:
+def _loss(model: QuantInd, teacher: Teacher, standardised: Tensor, found: Tensor) -> Tensor:
     """Labels stay out: the teacher's decisions on the same windows say more, and few labels would be learned by heart."""
     with torch.no_grad():
         taught = teacher(standardised)
+    return _decision_loss(found, taught, model)
+
+
+def _lesson_loss(model: QuantInd, lesson: Lesson, told: Tensor, embedding: Tensor, found: Tensor) -> Tensor:
+    """How far the decision is from the lesson's, and the embedding from where TSKD would have it (its mean squared distance)."""
+    outputs, aligned = lesson.parted(told)
+    decided = _decision_loss(found, outputs, model)
+    if not aligned.shape[1]:
+        return decided
+    return decided + nn.functional.mse_loss(mean_of_tokens(embedding, embedding.shape[1] // aligned.shape[1]), aligned)
+
+
+def _decision_loss(found: Tensor, wanted: Tensor, model: QuantInd) -> Tensor:
+    """Cross-entropy with the soft decision of the logits `wanted` [batch, outputs]; a regressor's mean squared error."""
     if model.design.model.regression:
-        return nn.functional.mse_loss(model(integers), taught)
-    return soft_cross_entropy(model(integers), taught.softmax(dim=1))
+        return nn.functional.mse_loss(found, wanted)
+    return soft_cross_entropy(found, wanted.softmax(dim=1))
 
 
 def _ranges(model: QuantInd) -> list[nn.Parameter]:

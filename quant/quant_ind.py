@@ -109,6 +109,14 @@ class QuantInd(nn.Module):
         logits = self.boundaries(tokens)[1]
         return logits[:, -1] if self.design.model.streaming else logits
 
+    def embedded(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """tokens [batch, tokens, features] -> (the vector in front of the readout [batch, pooled_dim], logits [batch, outputs]),
+        after the last token; twin of models.ind.Ind.embedding."""
+        found, logits = self.boundaries(tokens)
+        if self.design.model.streaming:
+            return found["pool"].value[:, -1], logits[:, -1]
+        return list(found.values())[-1].value.flatten(1), logits
+
     def boundaries(self, tokens: Tensor, before: States | None = None) -> tuple[Boundaries, Tensor]:
         """As `forward`, and every boundary of designs.layer_table.streams before the readout, with the KV states.
 

@@ -18,6 +18,7 @@ from designs.decoding_set import DecodingSet, DecodingSetError
 from designs.metric import Metric, MetricError, write_metrics
 from designs.schema import Design, DesignError
 from models.checkpoint import CheckpointError, load_checkpoint, save_tensors
+from models.distillation.lesson import load_lesson
 from models.ind import Ind
 from models.metrics import wilson_interval
 from models.scores import scores
@@ -55,11 +56,12 @@ class ExportMismatch(Exception):
     """The exported graph does not give Brevitas' integers; the message names the first one."""
 
 
-def quantize(design: Design, train: Path, settings: QatSettings, progress: Progress) -> Quantized:
-    """Tokenize, calibrate and fine-tune; reads `train`, writes nothing."""
+def quantize(design: Design, train: Path, settings: QatSettings, progress: Progress, teacher: Path | None = None) -> Quantized:
+    """Tokenize, calibrate and fine-tune; reads `train` and what the file `teacher` says about its windows, writes nothing."""
     ind, _ = load_checkpoint(train / CHECKPOINT, design)
     found = DecodingSet.load(train / DECODING_SET)
     _check_fits(found, design)
+    lesson = None if teacher is None else load_lesson(teacher, design, found)
     bar = progress.add_task("integer tokenizer", total=len(found.streams), note="")
     windows = integer_windows(found, design, float_embedding(ind), lambda: progress.advance(bar), float_filter(ind))
     parts, standardisation = windows.parts, windows.standardisation
@@ -79,7 +81,7 @@ def quantize(design: Design, train: Path, settings: QatSettings, progress: Progr
         if not progress.console.is_terminal:  # bars move on terminals alone
             progress.console.print(f"epoch {epoch}: {measure} from float on validation {loss:.4f}")
 
-    state = fine_tune(model, ind, parts["train"], parts["validation"], standardisation, settings, on_epoch)
+    state = fine_tune(model, ind, parts["train"], parts["validation"], standardisation, settings, on_epoch, lesson)
     progress.update(bar, completed=settings.epochs)
     metrics.append(Metric("qat__best_epoch", state.best_epoch, "count", "none", "epoch closest to float on validation"))
     return Quantized(model, front_end(ind, windows), windows, found, metrics)
@@ -186,12 +188,14 @@ def _check_fits(found: DecodingSet, design: Design) -> None:
             raise DecodingSetError(f"{DECODING_SET}: has no {part} windows; use a longer recording")
 
 
-def run(design: Design, train: Path, out: Path, settings: QatSettings, progress: Progress) -> list[Metric]:
+def run(
+    design: Design, train: Path, out: Path, settings: QatSettings, progress: Progress, teacher: Path | None = None
+) -> list[Metric]:
     """Everything the command does: files of `out` are complete or absent, and its metrics are returned."""
     begin = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
-    quantized = quantize(design, train, settings, progress)
+    quantized = quantize(design, train, settings, progress, teacher)
     tensors = {name: value.detach().contiguous() for name, value in quantized.model.state_dict().items()}
     save_tensors(
         out / QAT_CHECKPOINT, tensors, {"format": "ind qat checkpoint 1", "design": design.name, "spec_hash": spec_hash(design)}
@@ -210,11 +214,15 @@ def command(
     out: Annotated[Path, typer.Option(help="folder for qat.safetensors, DESIGN.qonnx, brevitas_trace.npz, metrics.json")],
     seed: Annotated[int, typer.Option(help="seed of batches and augmentation")] = 0,
     epochs: Annotated[int | None, typer.Option(min=0, help="epochs at most; 0: calibrate only")] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="lesson.safetensors that models.distill wrote: its teacher stays in the loss")
+    ] = None,
 ) -> None:
     """Quantize the trained decoder of DESIGN: calibrate, fine-tune, export to QONNX, check the export on all test windows.
 
     Examples: python -m quant.train_qat ind_tiny --train out/ind_tiny/train --out out/ind_tiny/quantize; with --epochs 0 the
-    calibrated decoder is exported as it is. Exit codes: 0 good, 1 the export is not exact, 2 wrong use or input.
+    calibrated decoder is exported as it is; python -m quant.train_qat eeg_int4 --train out/taught --teacher
+    out/taught/lesson.safetensors --out out/taught/quantize. Exit codes: 0 good, 1 the export is not exact, 2 wrong use or input.
     """
     console = Console(stderr=True, markup=False)
     torch.set_num_threads(1)  # layers this small gain nothing from more, and waiting threads cost
@@ -227,7 +235,7 @@ def command(
 
     try:
         with Progress(*columns, TextColumn("{task.fields[note]}"), TimeElapsedColumn(), console=console) as progress:
-            metrics = run(find_design(design), train, out, settings, progress)
+            metrics = run(find_design(design), train, out, settings, progress, teacher)
     except (DesignError, DecodingSetError, CheckpointError, ParameterError, MetricError, OSError) as error:
         stop(str(error), 2)
     except ExportMismatch as error:

@@ -15,7 +15,9 @@ def folder_name(design: str, options: dict[str, str]) -> str:
 
 
 def _tag(name: str, value: str) -> str:
-    if name in ("recording", "target"):
+    if name == "teacher":
+        return "taught"
+    if name in ("recording", "target", "checkpoint"):
         return value.removeprefix(MOABB) if value.startswith(MOABB) else Path(value).stem
     if name in ("seed", "clock_khz"):
         return f"{name.removesuffix('_khz')}{value}" + ("khz" if name == "clock_khz" else "")

@@ -8,7 +8,7 @@ import numpy as np
 from designs.metric import Metric, read_metrics
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
-from hw.flow.step import Result, Step, say
+from hw.flow.step import Result, Step, WrongInput, say
 from hw.flow.tool import Tool, run_module
 from hw.flow.train import TORCH
 
@@ -28,6 +28,8 @@ class Quantize(Step):
 
     seed: int | None = None
     """Of batches and augmentation; None: the command's own."""
+    teacher: str | None = None
+    """A file of models.distill whose teacher stays in the loss; None: the float decoder is the only one."""
 
     name = "quantize"
     needs = (Kind.CHECKPOINT, Kind.DECODING_SET)
@@ -35,6 +37,16 @@ class Quantize(Step):
     specs = ("tokenizer", "model", "quant")
     tools = (TORCH, BREVITAS, QONNX)
     programs = ("quant.train_qat",)
+
+    def options(self) -> dict[str, str]:
+        return {"seed": repr(self.seed)} | ({"taught": "True"} if self.teacher else {})  # its file counts by content
+
+    def outside(self, design: Design) -> tuple[Path, ...]:
+        if self.teacher is None:
+            return ()
+        if not Path(self.teacher).is_file():
+            raise WrongInput(f"--teacher {self.teacher}: no such file; models.distill writes one, lesson.safetensors")
+        return (Path(self.teacher),)
 
     def run(self, design: Design, files: Files, folder: Path) -> Result:
         made = {
@@ -45,6 +57,8 @@ class Quantize(Step):
         arguments: list[str | Path] = [design.name, "--train", files[Kind.CHECKPOINT].parent, "--out", folder]
         if self.seed is not None:
             arguments += ["--seed", str(self.seed)]
+        if self.teacher is not None:
+            arguments += ["--teacher", self.teacher]
         run_module("quant.train_qat", arguments, folder, makes=[*made.values(), folder / "metrics.json"], on_line=say)
         metrics = read_metrics(folder / "metrics.json")
         with np.load(made[Kind.BREVITAS_TRACE], allow_pickle=False) as trace:
