@@ -35,7 +35,8 @@ def lessons(count: int = 48, *, regression: bool = False, seed: int = 1, signal:
         label = torch.arange(count) % 4
         for electrode in range(4):
             each = width // 4
-            tokens[label == electrode, :, each * electrode : each * (electrode + 1)] += 1.0
+            lifted = (label == electrode, slice(None), slice(each * electrode, each * (electrode + 1)))
+            tokens[lifted] = 3 * tokens[lifted] if signal else tokens[lifted] + 1
         truth = torch.nn.functional.one_hot(label, 4).float()
     windows = WindowTensors(tokens.flatten(0, 1), torch.arange(rows * count).view(count, rows), label)
     taught = teaching_of(truth, draw, 1.0 if regression else 4.0)
