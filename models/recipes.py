@@ -12,6 +12,13 @@ FEATURES = FitSettings(
 )
 COUNTS = replace(FEATURES, epochs=24, learning_rate=5e-3, augmentation=Augmentation(0.0, 0.4, 0.3, 0.0, bursts=0.02))
 
+CALIBRATION = FitSettings(epochs=10, batch=32, judged=False, spread=1, patterns=2 / 3)
+
+
+def calibration_recipe(design: Design, seed: int) -> FitSettings:
+    """For a student that calibrates on a few trials of a new session, with or without a teacher: a fixed number of epochs."""
+    return benchmark_recipe(design, seed) if design.model.regression else replace(CALIBRATION, seed=seed)
+
 
 def benchmark_recipe(design: Design, seed: int) -> FitSettings:
     """For the IND that models.benchmark draws: no epoch is chosen by validation, so that every trial of few may train."""

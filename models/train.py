@@ -120,7 +120,7 @@ def train_ind(
         heard = (lambda *_: None) if settings.judged else on_epoch
         fit(model, with_gains(every, gains), None, design, settings, stop_after=epochs, state_path=path, on_epoch=heard)
     fold_gains(model, gains)
-    _fill_in(model, spatial, targets)
+    fill_in(model, spatial, targets)
     on_cpu = {part: windows.to(torch.device("cpu")) for part, windows in parts.items()}
     return Trained(model.cpu(), standardisation, on_cpu, held_out, epochs, anew)
 
@@ -144,7 +144,7 @@ def _started(design: Design, train: WindowTensors, settings: FitSettings) -> tup
     return model, gains
 
 
-def _fill_in(model: Ind, spatial: Tensor | None, targets: Standardisation | None) -> None:
+def fill_in(model: Ind, spatial: Tensor | None, targets: Standardisation | None) -> None:
     """What stands before the tokens and behind the readout becomes part of the decoder."""
     if spatial is not None and model.spatial is not None:
         model.spatial.copy_(spatial)
