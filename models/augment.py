@@ -26,12 +26,15 @@ class Augmentation:
     bursts: float = 0.0
 
 
-def augment(tokens: Tensor, targets: Tensor, how: Augmentation, design: Design, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+def augment(
+    tokens: Tensor, targets: Tensor, how: Augmentation, design: Design, draw: torch.Generator, channels: int | None = None
+) -> tuple[Tensor, Tensor]:
     """tokens [batch, tokens, features] standardised, targets [batch, outputs] -> the same shapes, changed.
 
-    Everything random comes from `draw`, a generator on the CPU.
+    channels: what the features are of, as many of each; None: of the design's tokens. Everything random comes from `draw`, a
+    generator on the CPU.
     """
-    batch, channels = len(tokens), design.tokenizer.bank_channels
+    batch, channels = len(tokens), channels or design.tokenizer.bank_channels
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=draw).to(tokens.device)
