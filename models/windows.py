@@ -120,8 +120,8 @@ def _rows_with_targets(recording: Recording, index: int, training: bool, design:
 
 
 def known_moments(session: Session, design: Design) -> tuple[np.ndarray, np.ndarray]:
-    """(token int64 [windows], target float32 [windows, outputs]): every token with a whole window behind it and known targets at
-    its end."""
+    """(token int64 [windows], target float32 [windows, outputs]): every token that has a whole window behind it and known
+    targets at its end."""
     size = design.tokenizer.token_samples
     assert session.targets is not None
     token = np.arange(design.model.tokens - 1, len(session.samples) // size)
