@@ -1,0 +1,133 @@
+"""The study's configuration, and what is to be computed for it: one file says which recordings, shots, seeds and experiments.
+
+What shares a teacher is one `Group`: folds of one recording whose offline sessions are the same, under one seed.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from designs.catalogue import find_design
+from models.datasets.catalogue import recording_for
+from models.datasets.sources import read_source, read_sources
+from models.distillation.calibration_folds import CalibrationFold, calibration_folds
+from models.recording import Recording
+from models.splits import training_sessions, with_test_sessions
+from models.study.variant import EXPERIMENTS, Variant
+
+GENERATED = "generated:"
+CONFIG = Path(__file__).with_name("study.toml")
+
+
+class StudyError(ValueError):
+    """A configuration or a folder that a study cannot work with; one line."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the tables. place: of its recordings, below the folder of recordings, or generated:DESIGN; shots: calibration
+    trials per class, or stretches of behaviour."""
+
+    name: str
+    place: str
+    shots: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """An experiment on some rows: variants x shots x seeds."""
+
+    name: str
+    rows: tuple[str, ...]
+    shots: tuple[int, ...]
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """tuning: recordings without their test sessions, to choose settings on."""
+
+    rows: tuple[Row, ...]
+    parts: tuple[Part, ...]
+    tuning: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """What one process computes: all variants of some folds of a recording under one seed; `wanted`: fold -> its variants."""
+
+    row: str
+    source: str
+    seed: int
+    folds: tuple[CalibrationFold, ...]
+    wanted: tuple[tuple[Variant, ...], ...]
+
+
+def read_plan(path: Path = CONFIG) -> Plan:
+    """Raises StudyError, one line, where the file is not a plan."""
+    try:
+        with path.open("rb") as file:
+            found = tomllib.load(file)
+        rows = tuple(Row(name, each["place"], tuple(each["shots"])) for name, each in found["recordings"].items())
+        parts = tuple(_part(name, each, rows) for name, each in found["experiments"].items())
+        return Plan(rows, parts, bool(found.get("tuning", False)))
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise StudyError(
+            f"{path}: not the plan of a study ({' '.join(str(error).split())}); compare it with study.toml"
+        ) from error
+
+
+def _part(name: str, given: Mapping[str, Any], rows: tuple[Row, ...]) -> Part:
+    if name not in EXPERIMENTS:
+        raise StudyError(f"experiment {name!r} is unknown; use {', '.join(EXPERIMENTS)}")
+    known = tuple(row.name for row in rows)
+    chosen = tuple(given.get("recordings", known))
+    unknown = [row for row in chosen if row not in known]
+    if unknown:
+        raise StudyError(f"experiment {name}: recording {unknown[0]!r} is not listed; list it, or use {', '.join(known)}")
+    return Part(name, chosen, tuple(given.get("shots", ())), int(given.get("seeds", 3)))
+
+
+def recordings_of(row: Row, folder: Path | None, tuning: bool) -> list[Recording]:
+    """Every recording of a row. Raises RecordingError, StudyError."""
+    if row.place.startswith(GENERATED):
+        read = [recording_for(find_design(row.place.removeprefix(GENERATED)), None, None, seed=0)]
+    elif folder is None:
+        raise StudyError(
+            f"{row.name}: lies in {row.place} of the folder of recordings; give it with --recordings or RECORDINGS"
+        )
+    else:
+        read = [read_source(source) for source in read_sources(str(folder / row.place))]
+    return [without_tests(recording) for recording in read] if tuning else read
+
+
+def without_tests(recording: Recording) -> Recording:
+    """The recording as if it ended before its test sessions."""
+    given = with_test_sessions(recording)
+    kept = tuple(given.sessions[i] for i in training_sessions(given))
+    return Recording(**{**given.__dict__, "sessions": kept, "test_sessions": ()})
+
+
+def groups(plan: Plan, folder: Path | None) -> list[Group]:
+    """Everything that the plan asks for, in its order. Raises RecordingError, StudyError before any work."""
+    found: list[Group] = []
+    for row in plan.rows:
+        wanted = [part for part in plan.parts if row.name in part.rows]
+        seeds = max((part.seeds for part in wanted), default=0)
+        for recording in recordings_of(row, folder, plan.tuning):
+            every = {shots: calibration_folds(recording, shots, max(row.shots)) for shots in row.shots}
+            for seed in range(seeds):
+                chosen = [(fold, _variants(wanted, shots, row, seed)) for shots, folds in every.items() for fold in folds]
+                chosen = [(fold, variants) for fold, variants in chosen if variants]
+                if chosen:
+                    folds, variants = zip(*chosen, strict=True)
+                    found.append(Group(row.name, recording.source, seed, folds, variants))
+    return found
+
+
+def _variants(parts: list[Part], shots: int, row: Row, seed: int) -> tuple[Variant, ...]:
+    """Each once, however many experiments want it."""
+    asked = [part for part in parts if seed < part.seeds and shots in (part.shots or row.shots)]
+    return tuple(dict.fromkeys(variant for part in asked for variant in EXPERIMENTS[part.name]()))

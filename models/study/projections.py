@@ -1,0 +1,36 @@
+"""Projections by name, for TSR against gain: pca:4 keeps 4 directions and fills the student's width with zeros."""
+
+import torch
+
+from models.distillation.embedding_scale import principal_directions
+from models.distillation.projections import Projection, lda_projection, pca_projection, random_projection
+from models.distillation.teaching import Teaching
+from models.distillation.tsr import deciding
+
+
+def named_projection(name: str, teaching: Teaching, label: torch.Tensor, dim: int, seed: int) -> Projection:
+    """name: pca, lda, random or least (the least variance among what does not decide), a colon, and its rank."""
+    kind, _, rank = name.partition(":")
+    kept = min(int(rank), dim)
+    if kind == "pca":
+        found = pca_projection(teaching, kept)
+    elif kind == "lda":
+        found = lda_projection(teaching, label, kept)
+    elif kind == "random":
+        found = random_projection(teaching, kept, seed)
+    else:
+        found = idle_projection(teaching, kept)
+    empty = torch.zeros(teaching.embed_dim, dim - kept, dtype=torch.float64)
+    return Projection(torch.cat([found.matrix, empty], dim=1), found.centre)
+
+
+def idle_projection(teaching: Teaching, dim: int) -> Projection:
+    """`dim` directions of most variance among those whose projections do not go with the logits: TSR 0, up to rounding."""
+    z = teaching.embedding.double()
+    centred = z - z.mean(dim=0)
+    told = centred.T @ (centred @ deciding(teaching.weight).T)
+    basis = torch.linalg.qr(told)[0]
+    left = centred - centred @ basis @ basis.T
+    directions = principal_directions(left)[1][:, :dim]
+    missing = torch.zeros(len(directions), dim - directions.shape[1], dtype=torch.float64)
+    return Projection(torch.cat([directions, missing], dim=1), z.mean(dim=0))

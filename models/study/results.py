@@ -1,0 +1,68 @@
+"""What a study found, one file per result: under a key of everything that it depends on, so none is computed twice."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from models.benchmark_cells import fold_digest
+from models.distillation.calibration_folds import CalibrationFold
+from models.recording import Recording
+from models.source_closure import closure_digest
+from models.study.variant import Variant
+
+
+@dataclass(frozen=True)
+class Result:
+    """One variant on one fold under one seed. value: `measure` on the test windows; every: all measures that they allow, and
+    `tsr` of the projection where there is one; trials: that calibrated; train_s: of processor time, a new teacher included."""
+
+    row: str
+    source: str
+    shots: int
+    seed: int
+    variant: str
+    measure: str
+    value: float
+    every: dict[str, float]
+    trials: int
+    test_windows: int
+    parameters: int
+    macs: int
+    train_s: float
+
+
+def key_of(fold: CalibrationFold, variant: Variant, seed: int) -> str:
+    """Of the fold's samples, the variant, the seed and the program."""
+    module = "quant.distilled_integers" if variant.integers else "models.study.group"
+    parts = (_digest(fold.recording), fold.calibration, repr(variant), seed, closure_digest(module))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+_digests: dict[int, tuple[Recording, str]] = {}
+
+
+def _digest(recording: Recording) -> str:
+    """Recordings are large and are asked for often: each is digested once."""
+    kept = _digests.get(id(recording))
+    if kept is None or kept[0] is not recording:
+        kept = _digests[id(recording)] = (recording, fold_digest(recording))
+    return kept[1]
+
+
+def read_result(folder: Path, key: str) -> Result | None:
+    """None where there is none, or a damaged one, which is computed again."""
+    try:
+        return Result(**json.loads((folder / "results" / f"{key}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_result(folder: Path, key: str, result: Result) -> None:
+    """Under a temporary name, then renamed: a result is whole or absent."""
+    path = folder / "results" / f"{key}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{key}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(asdict(result), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(path)
