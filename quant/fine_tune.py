@@ -160,7 +160,7 @@ def _loss(model: QuantInd, teacher: Teacher, standardised: Tensor, found: Tensor
 
 
 def _lesson_loss(model: QuantInd, lesson: Lesson, told: Tensor, embedding: Tensor, found: Tensor) -> Tensor:
-    """How far the decision is from the lesson's, and the embedding from where TSKD would have it (its mean squared distance)."""
+    """How far the decision is from the lesson's, and, squared, the embedding from where TSKD would have it."""
     outputs, aligned = lesson.parted(told)
     decided = _decision_loss(found, outputs, model)
     if not aligned.shape[1]:

@@ -222,7 +222,8 @@ def command(
 
     Examples: python -m quant.train_qat ind_tiny --train out/ind_tiny/train --out out/ind_tiny/quantize; with --epochs 0 the
     calibrated decoder is exported as it is; python -m quant.train_qat eeg_int4 --train out/taught --teacher
-    out/taught/lesson.safetensors --out out/taught/quantize. Exit codes: 0 good, 1 the export is not exact, 2 wrong use or input.
+    out/taught/lesson.safetensors --out out/taught/quantize. Exit codes: 0 good, 1 the export is not exact, 2 wrong use or
+    input.
     """
     console = Console(stderr=True, markup=False)
     torch.set_num_threads(1)  # layers this small gain nothing from more, and waiting threads cost
