@@ -75,6 +75,7 @@ def quantize(design: Design, train: Path, settings: QatSettings, progress: Progr
     ]
     bar = progress.add_task(f"fine-tuning {design.name}", total=settings.epochs, note="")
     measure = "squared distance" if ind.regression else "divergence"
+    measure += "" if lesson is None else " and the lesson's distance"
 
     def on_epoch(epoch: int, loss: float) -> None:
         progress.update(bar, completed=epoch, note=f"{measure} {loss:.3f}")
