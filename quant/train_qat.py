@@ -74,17 +74,17 @@ def quantize(design: Design, train: Path, settings: QatSettings, progress: Progr
         _judged(test, _decoded(logits(model, test), ind), "calibrated", f"no fine-tuning, {note}"),
     ]
     bar = progress.add_task(f"fine-tuning {design.name}", total=settings.epochs, note="")
-    measure = "squared distance" if ind.regression else "divergence"
-    measure += "" if lesson is None else " and the lesson's distance"
+    measure = f"{'squared distance' if ind.regression else 'divergence'} from float on validation"
+    measure += "" if lesson is None else ", and from the lesson"
 
     def on_epoch(epoch: int, loss: float) -> None:
         progress.update(bar, completed=epoch, note=f"{measure} {loss:.3f}")
         if not progress.console.is_terminal:  # bars move on terminals alone
-            progress.console.print(f"epoch {epoch}: {measure} from float on validation {loss:.4f}")
+            progress.console.print(f"epoch {epoch}: {measure} {loss:.4f}")
 
     state = fine_tune(model, ind, parts["train"], parts["validation"], standardisation, settings, on_epoch, lesson)
     progress.update(bar, completed=settings.epochs)
-    metrics.append(Metric("qat__best_epoch", state.best_epoch, "count", "none", "epoch closest to float on validation"))
+    metrics.append(Metric("qat__best_epoch", state.best_epoch, "count", "none", f"epoch of the least {measure}"))
     return Quantized(model, front_end(ind, windows), windows, found, metrics)
 
 

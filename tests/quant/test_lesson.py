@@ -97,7 +97,7 @@ def test_an_epoch_is_judged_by_the_lesson_too():
         lesson=told,
     )
     assert heard[0] > 10 * before  # and the divergence from float
-    assert lesson_distance(model, told, parts["train"]) < 0.9 * before
+    assert lesson_distance(model, told, parts["train"]) < 0.95 * before
 
 
 def test_without_weight_a_lesson_changes_nothing():
