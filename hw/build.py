@@ -107,7 +107,9 @@ def _refuse_beside_board(board: str | None, **others: object) -> None:
 def _given(checkpoint: Path, seed: int | None, recording: str | None, task: str | None) -> Given:
     """The step that takes a trained decoder; WrongInput beside a recording, which nobody would read."""
     if recording is not None or task is not None:
-        raise WrongInput(f"--checkpoint {checkpoint}: leave out --recording and --task; a trained decoder brings its own windows")
+        raise WrongInput(
+            f"--checkpoint {checkpoint}: leave out --recording and --task; a trained decoder brings its own windows"
+        )
     return Given(str(checkpoint.resolve()), seed)
 
 

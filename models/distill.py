@@ -36,9 +36,10 @@ from models.recording import Recording, RecordingError, RecordingWarning
 from models.scores import scores
 from models.teachers.teacher import Teacher, TeacherError
 from models.teachers.teacher_file import load_teacher
+from models.teachers.training import teacher_task
 from models.train import CHECKPOINT, DECODING_SET, METRICS, STATE, Trained, bound_threads, fill_in, forget, measure
 
-LESSON = "lesson.safetensors"
+LESSON, TEACHER = "lesson.safetensors", "teacher.safetensors"
 DRAWN = "--"
 
 
@@ -51,6 +52,11 @@ def chosen_recording(design: str, recording: str | None) -> tuple[Recording, Des
         raise RecordingError("no design is named and no recording given to draw one for; give one of them")
     read = recording_for(find_design("ind_tiny"), recording, None, seed=0)
     return read, design_for(read)
+
+
+def chosen_teacher(place: Path, task: CalibrationTask) -> Teacher:
+    """The teacher at `place`, a file or the folder of models.train_teacher. TeacherError where it does not fit `task`."""
+    return load_teacher(place / TEACHER if place.is_dir() else place, teacher_task(task))
 
 
 def task_of(recording: Recording, design: Design, shots: int, most: int | None, fold: int) -> CalibrationTask:
@@ -117,7 +123,13 @@ def teacher_metrics(task: CalibrationTask, teacher: Teacher, method: Method, tau
 
 
 def run(
-    task: CalibrationTask, teacher: Teacher, method: str, settings: FitSettings, out: Path, progress: Progress, weight: float = 1.0
+    task: CalibrationTask,
+    teacher: Teacher,
+    method: str,
+    settings: FitSettings,
+    out: Path,
+    progress: Progress,
+    weight: float = 1.0,
 ) -> list[Metric]:
     """Everything the command does with a teacher: files of `out` are complete or absent, and its metrics are returned."""
     begin, design = time.monotonic(), task.design
@@ -130,9 +142,7 @@ def run(
         if not progress.console.is_terminal:  # bars move on terminals alone
             progress.console.print(f"epoch {epoch}: loss {loss:.3f}")
 
-    found, pupil, taught = distil_ind(
-        task, teacher, method, settings, weight=weight, state_path=out / STATE, on_epoch=on_epoch
-    )
+    found, pupil, taught = distil_ind(task, teacher, method, settings, weight=weight, state_path=out / STATE, on_epoch=on_epoch)
     notes = {"source": str(task.found.source), "method": method, "teacher": teacher.name}
     save_checkpoint(out / CHECKPOINT, design, pupil.ind, task.standardisation, trained_on="train and validation", **notes)
     lesson_of(found, taught[CALIBRATION]).save(out / LESSON, design, task.found, method=method, teacher=teacher.name)
@@ -146,7 +156,9 @@ def run(
 def command(
     teacher: Annotated[Path, typer.Option(help="what models.train_teacher wrote for this recording")],
     out: Annotated[Path, typer.Option(help="folder for model.safetensors, decoding_set.npz, lesson.safetensors, metrics.json")],
-    design: Annotated[str, typer.Argument(help="name of a design, such as eeg_int4; else one is drawn for the recording")] = DRAWN,
+    design: Annotated[
+        str, typer.Argument(help="name of a design, such as eeg_int4; else one is drawn for the recording")
+    ] = DRAWN,
     recording: Annotated[
         str | None, typer.Option(help="FILE, FOLDER or moabb:NAME, #TASK behind it; default: the design's generated one")
     ] = None,
@@ -161,9 +173,9 @@ def command(
     """Calibrate the float decoder of DESIGN on a few trials of a new session, under a teacher of the sessions before.
 
     Examples: python -m models.distill ind_tiny --teacher out/teacher --method tskd --shots 5 --out out/taught; python -m
-    models.distill --recording S01.npz --teacher out/teacher --out out/taught. Behind it: python -m quant.train_qat DESIGN --train
-    out/taught --teacher out/taught/lesson.safetensors --out out/quantized. After Ctrl-C the same command goes on from the last
-    whole epoch.
+    models.distill --recording S01.npz --teacher out/teacher --out out/taught. Behind it: python -m quant.train_qat DESIGN
+    --train out/taught --teacher out/taught/lesson.safetensors --out out/quantized, or python -m hw.build DESIGN --checkpoint
+    out/taught --teacher out/taught/lesson.safetensors. After Ctrl-C the same command goes on from the last whole epoch.
     """
     console = Console(stderr=True, markup=False)
     warnings.showwarning = lambda message, *_args, **_kw: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
@@ -180,7 +192,8 @@ def command(
         ) as progress:
             read, found = chosen_recording(design, recording)
             task = task_of(read, found, shots, most, fold)
-            metrics = run(task, load_teacher(teacher, task), method, calibration_recipe(found, seed), out, progress, weight)
+            settings = calibration_recipe(found, seed)
+            metrics = run(task, chosen_teacher(teacher, task), method, settings, out, progress, weight)
     except (DesignError, RecordingError, DistillationError, TeacherError, CheckpointError, MetricError, OSError) as error:
         console.print(f"models.distill: {' '.join(str(error).split())}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error

@@ -175,8 +175,8 @@ def _schedule(progress: float) -> float:
 def _average(averaged: nn.Module, model: nn.Module, keep: float) -> None:
     for mean, value in zip(averaged.parameters(), model.parameters(), strict=True):
         mean.lerp_(value, 1 - keep)
-    for mean, value in zip(averaged.buffers(), model.buffers(), strict=True):
-        mean.copy_(value)  # running statistics are averages already
+    for kept, seen in zip(averaged.buffers(), model.buffers(), strict=True):
+        kept.copy_(seen)  # running statistics are averages already
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

@@ -12,10 +12,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from designs.catalogue import find_design
 from designs.decoding_set import DecodingSetError
 from designs.metric import Metric, MetricError, write_metrics
-from designs.schema import DesignError
+from designs.schema import Design, DesignError
 from models.baselines.network_training import network_macs
+from models.datasets.catalogue import recording_for
 from models.datasets.sources import read_source, read_sources
 from models.distillation.calibration_folds import CalibrationFold, calibration_folds
 from models.distillation.calibration_task import OFFLINE, TEST, CalibrationTask, calibration_task
@@ -32,15 +34,19 @@ from models.window_tensors import WindowTensors
 TEACHER, METRICS = "teacher.safetensors", "metrics.json"
 
 
-def chosen_fold(text: str, protocol: str, fold: int) -> CalibrationFold:
-    """Fold number `fold` of the recording that `text` names. Raises RecordingError."""
+def chosen_fold(text: str | None, protocol: str, fold: int, design: Design | None = None) -> CalibrationFold:
+    """Fold number `fold` of the recording that `text` names, or of the one generated for `design`. Raises RecordingError."""
     found = read_protocol(protocol)
     if found.name != FEW_SHOT:
         raise RecordingError(f"protocol {protocol!r} has no calibration; use few-shot:N, such as few-shot:5")
-    sources = read_sources(text)
-    if len(sources) != 1:
-        raise RecordingError(f"{text}: names {len(sources)} recordings, but a teacher learns from one; name one behind #")
-    every = calibration_folds(read_source(sources[0]), found.shots)
+    if text is not None and len(read_sources(text)) != 1:
+        raise RecordingError(
+            f"{text}: names {len(read_sources(text))} recordings, but a teacher learns from one; name one behind #"
+        )
+    if text is None and design is None:
+        raise RecordingError("no recording is given and no design whose generated one could stand for it; give one of them")
+    read = recording_for(design, None, None, seed=0) if text is None and design else read_source(read_sources(text or "")[0])
+    every = calibration_folds(read, found.shots)
     if fold >= len(every):
         raise RecordingError(f"fold {fold}: the recording has {len(every)} under {protocol}; use 0 to {len(every) - 1}")
     return every[fold]
@@ -69,15 +75,24 @@ def measure(teacher: Teacher, task: CalibrationTask, wall_s: float) -> list[Metr
 
 
 def run(
-    fold: CalibrationFold, name: str | None, weights: Path | None, seed: int, out: Path, progress: Progress
+    fold: CalibrationFold,
+    name: str | None,
+    weights: Path | None,
+    seed: int,
+    out: Path,
+    progress: Progress,
+    design: Design | None = None,
 ) -> list[Metric]:
-    """Everything the command does: files of `out` are complete or absent, and its metrics are returned."""
+    """Everything the command does: files of `out` are complete or absent, and its metrics are returned.
+
+    design: of the student to be taught, whose windows and electrodes the teacher sees; None: drawn for the recording.
+    """
     begin = time.monotonic()
     name = name or teacher_of_recording(fold.recording.kind)
     class_of(name)
     out.mkdir(parents=True, exist_ok=True)
     step = progress.add_task("recording and windows", total=1, note="")
-    task = calibration_task(fold, design_for(fold.recording))
+    task = calibration_task(fold, design or design_for(fold.recording))
     progress.update(step, completed=1, note=f"{task.found.source}: {len(task.signal[OFFLINE])} offline windows")
     teacher = train_teacher(task, name, seed, weights=weights, on_step=_shown(progress))
     metrics = measure(teacher, task, time.monotonic() - begin)
@@ -100,8 +115,11 @@ def _shown(progress: Progress) -> OnStep:
 
 
 def command(
-    recording: Annotated[str, typer.Option(help="FILE, FOLDER or moabb:NAME, #TASK behind it")],
     out: Annotated[Path, typer.Option(help="folder for teacher.safetensors and metrics.json")],
+    recording: Annotated[str | None, typer.Option(help="FILE, FOLDER or moabb:NAME, #TASK behind it")] = None,
+    design: Annotated[
+        str | None, typer.Option(help="name of the student's design; default: the one drawn for the recording")
+    ] = None,
     teacher: Annotated[str | None, typer.Option(help=f"{', '.join(NAMES)}; default: by kind of recording")] = None,
     protocol: Annotated[
         str, typer.Option(help="few-shot:N; older sessions train, the new session's later trials test")
@@ -130,7 +148,9 @@ def command(
         with Progress(
             *columns, TextColumn("{task.fields[note]}", markup=False), TimeElapsedColumn(), console=console
         ) as progress:
-            metrics = run(chosen_fold(recording, protocol, fold), teacher, weights, seed, out, progress)
+            student = None if design is None else find_design(design)
+            chosen = chosen_fold(recording, protocol, fold, student)
+            metrics = run(chosen, teacher, weights, seed, out, progress, student)
     except (TeacherError, RecordingError, DesignError, DecodingSetError, MetricError, OSError) as error:
         stop(str(error), 2)
     except KeyboardInterrupt:

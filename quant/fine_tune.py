@@ -4,7 +4,8 @@ An epoch is judged by its divergence from the float decoder on validation window
 on labels that the float decoder may have been trained on, it sees every change that quantization makes.
 
 A decoder that was distilled has a teacher of its own. What that teacher says about the training windows (a Lesson) stays in the
-loss: its decisions beside the float decoder's, and where it would have the embedding.
+loss: its decisions beside the float decoder's, and where it would have the embedding. Then an epoch is judged by both, by the
+lesson on the training windows: validation windows of a decoder calibrated on a few trials are these trials' own.
 """
 
 import copy
@@ -77,7 +78,12 @@ def fine_tune(
     with torch.no_grad():
         taught = torch.cat([teacher(standardisation(part)) for part in validation.all_tokens().split(512)])
     apart = squared_distance if design.model.regression else divergence
-    state = QatState(0, apart(taught, logits(model, validation)), _weights(model))
+
+    def judged(candidate: QuantInd) -> float:
+        distance = apart(taught, logits(candidate, validation))
+        return distance if lesson is None else distance + settings.taught * lesson_distance(candidate, lesson, train)
+
+    state = QatState(0, judged(model), _weights(model))
     on_epoch(0, state.best_divergence)
     step, steps = 0, settings.epochs * settings.steps_per_epoch
     for epoch in range(1, settings.epochs + 1):
@@ -98,7 +104,7 @@ def fine_tune(
             _average(averaged, model, min(settings.average, step / (step + 10)))
             step += 1
         keep_shifts_in_range(averaged)
-        distance = apart(taught, logits(averaged, validation))
+        distance = judged(averaged)
         if distance < state.best_divergence:
             state = QatState(epoch, distance, _weights(averaged))
         on_epoch(epoch, distance)
@@ -136,6 +142,17 @@ def logits(model: QuantInd, windows: WindowTensors, batch: int = 512) -> Tensor:
     return torch.cat([model(windows.batch(part)[0]) for part in chosen])
 
 
+@torch.no_grad()
+def lesson_distance(model: QuantInd, lesson: Lesson, windows: WindowTensors, batch: int = 512) -> float:
+    """How far decisions (mean divergence, or squared difference) and embedding (mean squared difference) of the quantized
+    decoder are from what the lesson says about `windows`."""
+    model.eval()
+    parts = [model.embedded(windows.batch(chosen)[0]) for chosen in torch.arange(len(windows)).split(batch)]
+    embedding, found = (torch.cat(column) for column in zip(*parts, strict=True))
+    apart = squared_distance if model.design.model.regression else divergence
+    return apart(lesson.outputs, found) + float(_alignment(embedding, lesson.aligned))
+
+
 def _batch(
     train: WindowTensors,
     standardisation: Standardisation,
@@ -160,12 +177,16 @@ def _loss(model: QuantInd, teacher: Teacher, standardised: Tensor, found: Tensor
 
 
 def _lesson_loss(model: QuantInd, lesson: Lesson, told: Tensor, embedding: Tensor, found: Tensor) -> Tensor:
-    """How far the decision is from the lesson's, and the embedding from where TSKD would have it (its mean squared distance)."""
+    """How far the decision is from the lesson's, and, squared, the embedding from where TSKD would have it."""
     outputs, aligned = lesson.parted(told)
-    decided = _decision_loss(found, outputs, model)
+    return _decision_loss(found, outputs, model) + _alignment(embedding, aligned)
+
+
+def _alignment(embedding: Tensor, aligned: Tensor) -> Tensor:
+    """Mean squared distance of the embedding from `aligned`; 0 where a lesson says nothing of it."""
     if not aligned.shape[1]:
-        return decided
-    return decided + nn.functional.mse_loss(mean_of_tokens(embedding, embedding.shape[1] // aligned.shape[1]), aligned)
+        return embedding.new_zeros(())
+    return nn.functional.mse_loss(mean_of_tokens(embedding, embedding.shape[1] // aligned.shape[1]), aligned)
 
 
 def _decision_loss(found: Tensor, wanted: Tensor, model: QuantInd) -> Tensor:

@@ -110,7 +110,7 @@ class QuantInd(nn.Module):
         return logits[:, -1] if self.design.model.streaming else logits
 
     def embedded(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """tokens [batch, tokens, features] -> (the vector in front of the readout [batch, pooled_dim], logits [batch, outputs]),
+        """tokens [batch, tokens, features] -> (vector in front of the readout [batch, pooled_dim], logits [batch, outputs]),
         after the last token; twin of models.ind.Ind.embedding."""
         found, logits = self.boundaries(tokens)
         if self.design.model.streaming:

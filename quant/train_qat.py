@@ -74,16 +74,17 @@ def quantize(design: Design, train: Path, settings: QatSettings, progress: Progr
         _judged(test, _decoded(logits(model, test), ind), "calibrated", f"no fine-tuning, {note}"),
     ]
     bar = progress.add_task(f"fine-tuning {design.name}", total=settings.epochs, note="")
-    measure = "squared distance" if ind.regression else "divergence"
+    measure = f"{'squared distance' if ind.regression else 'divergence'} from float on validation"
+    measure += "" if lesson is None else ", and from the lesson"
 
     def on_epoch(epoch: int, loss: float) -> None:
         progress.update(bar, completed=epoch, note=f"{measure} {loss:.3f}")
         if not progress.console.is_terminal:  # bars move on terminals alone
-            progress.console.print(f"epoch {epoch}: {measure} from float on validation {loss:.4f}")
+            progress.console.print(f"epoch {epoch}: {measure} {loss:.4f}")
 
     state = fine_tune(model, ind, parts["train"], parts["validation"], standardisation, settings, on_epoch, lesson)
     progress.update(bar, completed=settings.epochs)
-    metrics.append(Metric("qat__best_epoch", state.best_epoch, "count", "none", "epoch closest to float on validation"))
+    metrics.append(Metric("qat__best_epoch", state.best_epoch, "count", "none", f"epoch of the least {measure}"))
     return Quantized(model, front_end(ind, windows), windows, found, metrics)
 
 
@@ -222,7 +223,8 @@ def command(
 
     Examples: python -m quant.train_qat ind_tiny --train out/ind_tiny/train --out out/ind_tiny/quantize; with --epochs 0 the
     calibrated decoder is exported as it is; python -m quant.train_qat eeg_int4 --train out/taught --teacher
-    out/taught/lesson.safetensors --out out/taught/quantize. Exit codes: 0 good, 1 the export is not exact, 2 wrong use or input.
+    out/taught/lesson.safetensors --out out/taught/quantize. Exit codes: 0 good, 1 the export is not exact, 2 wrong use or
+    input.
     """
     console = Console(stderr=True, markup=False)
     torch.set_num_threads(1)  # layers this small gain nothing from more, and waiting threads cost

@@ -25,7 +25,7 @@ class EegNetStudent(Student):
         samples = design.model.tokens * spec.token_samples // self.stride
         outputs = design.model.outputs
         net = braindecode_model("EEGNet", n_chans=spec.channels, n_outputs=outputs, n_times=samples)
-        last = next(layer for layer in net.final_layer.modules() if isinstance(layer, nn.Conv2d))
+        last = next(layer for layer in list(net.modules())[::-1] if isinstance(layer, nn.Conv2d))
         self.filters, moments = last.in_channels, last.kernel_size[1]
         net.final_layer = nn.Flatten()
         self.net, self.samples = net, samples
@@ -46,3 +46,6 @@ class EegNetStudent(Student):
     @property
     def aligned_dim(self) -> int:
         return self.filters
+
+    def spread_over(self, weight: Tensor) -> Tensor:
+        return weight.repeat_interleave(self.embed_dim // self.filters, dim=1)

@@ -1,4 +1,4 @@
-"""Feature regression: a learned linear map of the student's embedding should give the teacher's (FitNets, Romero et al. 2015)."""
+"""Feature regression: a learned linear map of the student's embedding should give the teacher's (FitNets, Romero 2015)."""
 
 from torch import Tensor, nn
 
@@ -17,6 +17,8 @@ class FitNets(Method):
     """
 
     name = "fitnets"
+    centre: Tensor
+    scale: Tensor
 
     def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
         super().__init__(student, teaching, regression=regression, weight=weight)

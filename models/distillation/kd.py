@@ -8,7 +8,7 @@ TEMPERATURE = 2.0
 
 
 class LogitDistillation(Method):
-    """``loss = task loss + weight * T^2 * KL(softmax((W z + b) / T) || softmax(student / T))``, with the teacher's logits W z + b.
+    """``loss = task loss + weight * T^2 * KL(softmax((W z + b) / T) || softmax(student / T))``; W z + b: the teacher's logits.
 
     G. Hinton, O. Vinyals, J. Dean: Distilling the knowledge in a neural network, arXiv 1503.02531. Our reading: the two terms
     are added, not blended, so that `weight` means what it means for every method here; a regressor has no temperature, its term

@@ -20,6 +20,8 @@ class Method(nn.Module):
     """
 
     name: ClassVar[str]
+    taught_weight: Tensor
+    taught_bias: Tensor
 
     def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
         """teaching: of the windows that projections may be fitted on, before the student trains; weight: of the term that the

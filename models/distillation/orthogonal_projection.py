@@ -36,10 +36,12 @@ class OrthogonalProjection(Method):
 
     h is the student's embedding, z the teacher's. The projection of V_kD (models.distillation.vkd) without its normalisation:
     directions in which the teacher varies little count little. Where the student is wider than the teacher Q Q^T = 1.
-    Our reading: Q is parametrised by a QR decomposition (V_kD: a matrix exponential), which costs less and reaches the same set.
+    Our reading: Q is parametrised by a QR decomposition (V_kD: a matrix exponential), which costs less for the same set.
     """
 
     name = "orthogonal_projection"
+    centre: Tensor
+    normaliser: Tensor
 
     def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
         super().__init__(student, teaching, regression=regression, weight=weight)

@@ -60,7 +60,9 @@ def lda_projection(teaching: Teaching, label: Tensor, dim: int) -> Projection:
     z = teaching.embedding.double() - _centre(teaching)
     groups = [z[label == each] for each in torch.unique(label)]
     means = torch.stack([group.mean(dim=0) for group in groups])
-    within = sum(((group - mean).T @ (group - mean) for group, mean in zip(groups, means, strict=True)), torch.zeros(()).double())
+    within = sum(
+        ((group - mean).T @ (group - mean) for group, mean in zip(groups, means, strict=True)), torch.zeros(()).double()
+    )
     within = within / len(z)
     eye = torch.eye(z.shape[1], dtype=torch.float64)
     within = (1 - SHRINKAGE) * within + SHRINKAGE * (within.trace() / z.shape[1]).clamp_min(1e-12) * eye

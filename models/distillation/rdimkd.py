@@ -21,6 +21,9 @@ class Rdimkd(Method):
     """
 
     name = "rdimkd"
+    centre: Tensor
+    reduction: Tensor
+    scale: Tensor
 
     def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
         super().__init__(student, teaching, regression=regression, weight=weight)

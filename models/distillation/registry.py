@@ -10,14 +10,14 @@ from models.distillation.orthogonal_projection import OrthogonalProjection
 from models.distillation.rdimkd import Rdimkd, RdimkdRandom
 from models.distillation.simkd import SimKD
 from models.distillation.tofd import Tofd
-from models.distillation.tskd import Tskd
+from models.distillation.tskd import Tskd, TskdStarted
 from models.distillation.vkd import Vkd, VkdStandardised
 
 METHODS: dict[str, type[Method]] = {
     method.name: method
     for method in (
         *(NoDistillation, LogitDistillation, FitNets, SimKD, OrthogonalProjection, Vkd, VkdStandardised),
-        *(Rdimkd, RdimkdRandom, Tofd, Tskd),
+        *(Rdimkd, RdimkdRandom, Tofd, Tskd, TskdStarted),
     )
 }
 

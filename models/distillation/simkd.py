@@ -20,6 +20,8 @@ class SimKD(Method):
     """
 
     name = "simkd"
+    centre: Tensor
+    scale: Tensor
 
     def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
         super().__init__(student, teaching, regression=regression, weight=weight)

@@ -29,6 +29,10 @@ class Student(nn.Module):
     def aligned_dim(self) -> int:
         return self.embed_dim
 
+    def spread_over(self, weight: Tensor) -> Tensor:
+        """weight [outputs, aligned_dim] of every moment alike -> [outputs, embed_dim], in the order of `embedding`."""
+        return weight.repeat(1, self.embed_dim // self.aligned_dim)
+
     def forward(self, inputs: Tensor) -> Tensor:
         """[batch, outputs]."""
         outputs: Tensor = self.readout(self.embedding(inputs))

@@ -1,4 +1,4 @@
-"""What a teacher says about windows: its embedding, its readout, and both beside the label in one matrix that training carries."""
+"""What a teacher says about windows: its embedding and readout, and both beside the label in one matrix for training."""
 
 from dataclasses import dataclass
 

@@ -29,15 +29,19 @@ class Branch(nn.Module):
 
 
 class Tofd(Method):
-    """``loss = task loss + weight * (task loss of the branch + mean |R f(h) - g(z)|^2 + KD(branch, teacher) + beta |R^T R - 1|^2)``.
+    """``loss = task loss + weight * (branch's task loss + mean |R f(h) - g(z)|^2 + KD(branch, teacher) + beta |R^T R - 1|^2)``.
 
     f and g are the hidden layers of auxiliary branches behind the student's embedding h and the teacher's z, R resizes one to
     the other, beta is ORTHOGONALITY. L. Zhang, Y. Shi, Z. Shi, K. Ma, C. Bao: Task-oriented feature distillation, NeurIPS 2020:
-    there several convolutional branches sit at intermediate layers. Our reading for a student of one embedding: one branch of one
-    hidden layer; the teacher's branch is trained first, on the teacher's own decisions, then kept; g(z) has unit variance.
+    there several convolutional branches sit at intermediate layers. Our reading for a student of one embedding: one branch of
+    one hidden layer; the teacher's branch is trained first, on the teacher's own decisions, then kept; g(z) has unit variance.
     """
 
     name = "tofd"
+    centre: Tensor
+    scale: Tensor
+    feature_centre: Tensor
+    feature_scale: Tensor
 
     def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
         super().__init__(student, teaching, regression=regression, weight=weight)
@@ -58,7 +62,9 @@ class Tofd(Method):
         for _ in range(STEPS):
             _, found = branch(z)
             wanted = teaching.logits
-            loss = nn.functional.mse_loss(found, wanted) if self.regression else soft_cross_entropy(found, wanted.softmax(dim=1))
+            loss = (
+                nn.functional.mse_loss(found, wanted) if self.regression else soft_cross_entropy(found, wanted.softmax(dim=1))
+            )
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -1,6 +1,6 @@
 """Task-specific knowledge distillation: first learn which part of the teacher decides, then teach that part alone.
 
-Step 1 learns a projection P of the teacher's embedding z to the student's width, with an auxiliary readout V, c and a decoder D:
+Step 1 learns a projection P of the teacher's embedding z to the student's width, an auxiliary readout V, c and a decoder D:
 
     minimise  CE(softmax(W z + b), V P^T z + c)  +  RECONSTRUCTION * mean |D P^T z - z_task|^2 / mean |z_task|^2
               +  RIDGE * (|P|^2 + |D|^2)
@@ -10,11 +10,11 @@ freezes P and trains the student, h its embedding:
 
     loss = task loss + weight * mean |h - P^T (z - centre)|^2
 
-After Xie et al., BrainDistill, arXiv 2601.17625, of which the two steps, the auxiliary classifier and a "ridge-like" second term
-are known to us, their exact form is not. Our reading: the second term is the reconstruction above with its ridge, which also
-takes out of P whatever the task leaves free, so that no dimension asks the student for what does not decide; step 1 is solved by
-Adam on all windows at once, from random directions; P^T z is scaled to unit variance in every dimension; and a student that
-keeps its whole window is aligned by the mean of its tokens (Student.aligned).
+After Xie et al., BrainDistill, arXiv 2601.17625, of which the two steps, the auxiliary classifier and a "ridge-like" second
+term are known to us, their exact form is not. Our reading: the second term is the reconstruction above with its ridge, which
+also takes out of P whatever the task leaves free, so that no dimension asks the student for what does not decide; step 1 is
+solved by Adam on all windows at once, from random directions; P^T z is scaled to unit variance in every dimension; and a
+student that keeps its whole window is aligned by the mean of its tokens (Student.aligned).
 """
 
 import torch
@@ -36,6 +36,8 @@ class Tskd(Method):
     """Step 2, on a projection that step 1 (`learned_projection`) found at construction, or on any other (`with_projection`)."""
 
     name = "tskd"
+    projection: Tensor
+    centre: Tensor
 
     def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
         super().__init__(student, teaching, regression=regression, weight=weight)
@@ -52,6 +54,26 @@ class Tskd(Method):
 
     def term(self, embedding: Tensor, outputs: Tensor, taught: Tensor) -> Tensor:
         return nn.functional.mse_loss(self.student.aligned(embedding), self.projected(taught))
+
+
+class TskdStarted(Tskd):
+    """TSKD whose student begins with the readout that P^T z would need: an addition of ours.
+
+    The least-squares readout of the teacher's logits from P^T z is written into the student's before step 2, so that every step
+    towards P^T z is one towards the teacher's decisions. The student's own first readout is lost.
+    """
+
+    name = "tskd_started"
+
+    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
+        super().__init__(student, teaching, regression=regression, weight=weight)
+        projected = self.projected(teaching.embedding).double()
+        inputs = torch.cat([projected, projected.new_ones(len(projected), 1)], dim=1)
+        found = torch.linalg.lstsq(inputs, teaching.logits.double(), driver="gelsd").solution.float()
+        moments = student.embed_dim // student.aligned_dim
+        with torch.no_grad():
+            student.readout.weight.copy_(student.spread_over(found[:-1].T / moments))
+            student.readout.bias.copy_(found[-1])
 
 
 def with_projection(projection: Projection) -> type[Tskd]:

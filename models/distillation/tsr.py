@@ -1,8 +1,8 @@
 """The task-specific ratio: how much of what the teacher decides by survives a projection of its embedding.
 
-``TSR(P) = 1 - tr(W (S - S P (P^T S P)^+ P^T S) W^T) / tr(W S W^T)`` for embeddings z of covariance S and the teacher's readout W:
-the share of the variance of the logits W z that the best linear readout of P^T z explains. 1: everything is kept, 0: nothing.
-The name is BrainDistill's (Xie et al., arXiv 2601.17625), whose formula is not known to us: this definition is ours. It does not
+``TSR(P) = 1 - tr(W (S - S P (P^T S P)^+ P^T S) W^T) / tr(W S W^T)`` for embeddings z of covariance S and the readout W: the
+share of the variance of the logits W z that the best linear readout of P^T z explains. 1: everything is kept, 0: nothing. The
+name is BrainDistill's (Xie et al., arXiv 2601.17625), whose formula is not known to us: this definition is ours. It does not
 change when P^T z is given another basis, and never falls when P gets another column.
 """
 

@@ -30,7 +30,7 @@ class BraindecodeTeacher(Teacher):
         super().__init__(task)
         self.name = f"{PREFIX}{network}"
         samples = round(task.rows * RATE_HZ / task.sample_hz)
-        self.net = _built(network, task, samples)
+        self.net = built(network, task, samples)
         example = torch.randn(2, task.channels, samples, generator=torch.Generator().manual_seed(0))
         end = take_end(self.net, self.net, example, task.outputs)
         if end is None:
@@ -57,8 +57,8 @@ class BraindecodeTeacher(Teacher):
         return self.tap.entered
 
 
-def _built(network: str, task: TeacherTask, samples: int) -> nn.Module:
-    """Raises TeacherError, one line, whatever braindecode stumbles over."""
+def built(network: str, task: TeacherTask, samples: int) -> nn.Module:
+    """The untrained network for windows of `samples` at RATE_HZ. TeacherError, one line, whatever braindecode stumbles over."""
     models = import_braindecode("braindecode.models")
     made = getattr(models, network, None)
     if not (isinstance(made, type) and issubclass(made, nn.Module)):
@@ -73,7 +73,7 @@ def _built(network: str, task: TeacherTask, samples: int) -> nn.Module:
     except Exception as error:
         reason = " ".join(str(error).split())[:120]
         raise TeacherError(
-            f"teacher {PREFIX}{network} cannot be built for windows of {task.channels} channels and {samples} samples ({reason}); "
-            f"use another"
+            f"teacher {PREFIX}{network} cannot be built for windows of {task.channels} channels and {samples} samples "
+            f"({reason}); use another"
         ) from error
     return net

@@ -1,8 +1,9 @@
 """A transformer over binned spikes, after the neural data transformer (Ye and Pandarinath 2021): masked bins, then a readout.
 
 Without labels it learns the rates of hidden bins from the others under a Poisson likelihood. Of features, which are no counts,
-it guesses the standardised values under squared error. The readout sees the state of the window's last bin. Sizes, masks and
-that the whole window may be looked at are our choice.
+it guesses the standardised values under squared error. The readout sees the state of the window's last bin (classes: the mean
+over bins) and, beside it, a linear map of the whole window, so that a regressor of counts can start as ridge regression and go
+on from there. Sizes, masks, the linear map and that a bin may look at all others are our choice.
 """
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.augment import Augmentation
+from models.linear_start import ridge
 from models.standardise import Standardisation
 from models.teachers.encoder import Encoder
 from models.teachers.masking import hidden_tokens
@@ -20,7 +22,7 @@ HIDDEN_SHARE, HIDDEN_RUN = 0.25, 1
 
 
 class NdtTeacher(Teacher):
-    """Bins -> encoder -> last bin's state (classes: mean over bins) -> readout."""
+    """Bins -> encoder -> last bin's state, times a gain that starts at zero, and `outputs` linear values -> readout."""
 
     name = "ndt"
     tasks = ("classes", "targets")
@@ -32,8 +34,8 @@ class NdtTeacher(Teacher):
         self,
         task: TeacherTask,
         *,
-        width: int = 128,
-        layers: int = 4,
+        width: int = 96,
+        layers: int = 2,
         heads: int = 4,
         dropout: float = 0.2,
     ):
@@ -46,7 +48,9 @@ class NdtTeacher(Teacher):
         self.encoder = Encoder(width, layers, heads, dropout)
         self.rates = nn.Linear(width, task.channels)
         self.drop = nn.Dropout(dropout)
-        self.readout = nn.Linear(width, task.outputs)
+        self.linear = nn.Linear(task.rows * task.channels, task.outputs)
+        self.gain = nn.Parameter(torch.zeros(width) if self.counts else torch.ones(width))
+        self.readout = nn.Linear(task.outputs + width, task.outputs)
 
     @classmethod
     def training_for(cls, task: TeacherTask) -> TeacherTraining:
@@ -69,9 +73,21 @@ class NdtTeacher(Teacher):
         counts = (signal * self.scale + self.centre)[hidden].round().clamp_min(0)
         return functional.poisson_nll_loss(found, counts)
 
+    @torch.no_grad()
+    def start(self, offline: WindowTensors) -> None:
+        """Regressors of counts: as ridge regression on all bins of the window. Of features it misleads more than it helps."""
+        if not (self.regression and self.counts):
+            return
+        weight, bias = ridge(offline)
+        self.linear.weight.copy_(weight.flatten(1))
+        self.linear.bias.copy_(bias)
+        self.readout.bias.zero_()
+        self.readout.weight[:, : len(bias)] = torch.eye(len(bias))
+
     def embedding(self, signal: Tensor) -> Tensor:
         states = self._states(signal)
-        return self.drop(states[:, -1] if self.regression else states.mean(dim=1))
+        last = states[:, -1] if self.regression else states.mean(dim=1)
+        return torch.cat([self.linear(signal.flatten(1)), self.drop(self.gain * last)], dim=1)
 
     def _states(self, signal: Tensor) -> Tensor:
         states: Tensor = self.encoder(self.drop(self.embed(signal) + self.position))

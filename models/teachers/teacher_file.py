@@ -11,6 +11,7 @@ from models.teachers.registry import class_of, remade
 from models.teachers.teacher import Teacher, TeacherError, TeacherTask
 
 FORMAT = "ind teacher 1"
+NAMED_AT_MOST = 3
 
 
 def save_teacher(path: Path, teacher: Teacher, source: str) -> None:
@@ -50,9 +51,13 @@ def check_fits(who: str, own: TeacherTask, task: TeacherTask) -> None:
     for each in fields(TeacherTask):
         mine, wanted = getattr(own, each.name), getattr(task, each.name)
         if mine != wanted:
-            said = [f"{len(value)} electrodes ({', '.join(value[:3])}, ...)" if each.name == "electrodes" else f"{value}"
-                    for value in (mine, wanted)]  # fmt: skip
+            said = [_listed(value) if each.name == "electrodes" else value for value in (mine, wanted)]
             raise TeacherError(
                 f"{who}: was trained for {each.name}={said[0]}, but the student's task has {each.name}={said[1]}; "
                 f"train a teacher on this recording"
             )
+
+
+def _listed(electrodes: tuple[str, ...]) -> str:
+    more = ", ..." if len(electrodes) > NAMED_AT_MOST else ""
+    return f"{len(electrodes)} electrodes ({', '.join(electrodes[:NAMED_AT_MOST])}{more})"

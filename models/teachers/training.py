@@ -124,7 +124,7 @@ def _descend(
 
 @torch.no_grad()
 def _average(averaged: nn.Module, teacher: nn.Module, keep: float) -> None:
-    for mean, value in zip(averaged.parameters(), teacher.parameters(), strict=True):
-        mean.lerp_(value, 1 - keep)
-    for mean, value in zip(averaged.buffers(), teacher.buffers(), strict=True):
-        mean.copy_(value)  # running statistics are averages already
+    for mean, weight in zip(averaged.parameters(), teacher.parameters(), strict=True):
+        mean.lerp_(weight, 1 - keep)
+    for kept, statistic in zip(averaged.buffers(), teacher.buffers(), strict=True):
+        kept.copy_(statistic)  # running statistics are averages already

@@ -34,8 +34,8 @@ PREPARED_WINDOWS = 512
 
 
 class TransformerTeacher(Teacher):
-    """Mean over patches of their powers, and of what the encoder makes of them -> readout. spatial [mixes, channels]: where the mix of channels starts; None: at
-    the channels themselves."""
+    """Mean over patches of their powers, and of what the encoder makes of them -> readout. spatial [mixes, channels]: where the
+    mix of channels starts; None: at the channels themselves."""
 
     name = "transformer"
     tasks = ("classes", "targets")

@@ -57,7 +57,7 @@ def test_a_method_is_not_no_distillation(method):
     assert not torch.equal(alone["ind.blocks.0.expand.weight"], taught["ind.blocks.0.expand.weight"])
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name not in ("none", "simkd")])
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in ("none", "simkd", "tskd_started")])
 def test_without_weight_a_method_is_no_distillation(method):
     alone, taught = trained("none").student, trained(method, weight=0.0).student
     windows = lessons().windows
@@ -190,6 +190,22 @@ def test_tskd_asks_for_nothing_of_a_student_that_is_aligned(regression):
     embedding = wanted.repeat(1, 4) if regression else wanted
     assert float(found.term(embedding, wanted, taught.embedding)) == pytest.approx(0.0, abs=1e-10)
     assert not [name for name, _ in found.named_parameters() if not name.startswith("student.")]  # P is frozen
+
+
+@pytest.mark.parametrize(("name", "regression"), [("ind", False), ("ind", True), ("eegnet", False), ("gru", False)])
+def test_a_started_student_that_is_aligned_decides_as_the_teacher(name, regression):
+    taught, pupil = lessons(regression=regression).teaching, started(regression, name)
+    torch.manual_seed(0)
+    found = METHODS["tskd_started"](pupil, taught, regression=regression)
+    moments = pupil.embed_dim // pupil.aligned_dim
+    wanted = found.projected(taught.embedding)
+    embedding = wanted.repeat_interleave(moments, dim=1) if name == "eegnet" else wanted.repeat(1, moments)
+    assert torch.allclose(pupil.aligned(embedding), wanted, atol=1e-5)
+    decided = pupil.readout(embedding)
+    if regression:
+        assert torch.allclose(decided, taught.logits, atol=0.2)
+    else:
+        assert torch.equal(decided.argmax(dim=1), taught.logits.argmax(dim=1))
 
 
 def test_tskd_takes_any_projection_of_the_right_width():

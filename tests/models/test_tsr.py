@@ -1,5 +1,7 @@
 """TSR on cases whose answer is known in closed form, and the projections that it judges."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,8 +9,8 @@ from hypothesis import strategies as st
 
 from models.distillation.projections import Projection, lda_projection, pca_projection, random_projection
 from models.distillation.teaching import Teaching
-from models.distillation.tsr import covariance, deciding, tsr, tsr_of
 from models.distillation.tskd import learned_projection
+from models.distillation.tsr import covariance, deciding, tsr, tsr_of
 
 DIM, OUTPUTS = 12, 3
 
@@ -62,7 +64,7 @@ def test_another_basis_changes_nothing(seed, kept):
 def test_it_never_falls_with_another_column(seed):
     weight, covered, matrix = draw(OUTPUTS, DIM, seed=seed), spread(seed + 1), draw(DIM, DIM, seed=seed + 2)
     found = [tsr(matrix[:, :kept], weight, covered) for kept in range(1, DIM + 1)]
-    assert all(late >= early - 1e-9 for early, late in zip(found, found[1:], strict=False))
+    assert all(late >= early - 1e-9 for early, late in pairwise(found))
     assert found[-1] == pytest.approx(1.0, abs=1e-9)
 
 

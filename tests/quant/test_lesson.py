@@ -16,7 +16,7 @@ from models.ind import Ind
 from models.metrics import accuracy
 from models.standardise import Standardisation
 from quant import train_qat
-from quant.fine_tune import QatSettings, fine_tune
+from quant.fine_tune import QatSettings, fine_tune, lesson_distance
 from quant.integer_windows import integer_windows
 from quant.quantized import calibrated, float_embedding
 
@@ -64,6 +64,7 @@ def quantized(told: Lesson | None, weight: float = 4.0):
 
     with pytest.MonkeyPatch.context() as patch:  # the last epoch is kept, whatever the float decoder says
         patch.setattr("quant.fine_tune.divergence", never_the_first)
+        patch.setattr("quant.fine_tune.lesson_distance", lambda *_given: 0.0)
         fine_tune(model, ind, parts["train"], parts["validation"], windows.standardisation, settings, lesson=told)
     return model, parts["train"]
 
@@ -80,6 +81,23 @@ def test_a_lesson_draws_decisions_and_embedding_towards_the_teacher():
         measured[name] = accuracy(label, outputs.argmax(dim=1).numpy()), float((embedding - told.aligned).square().mean())
     assert measured["decisions"][0] > measured["none"][0] + 0.1
     assert measured["both"][1] < 0.7 * measured["decisions"][1]
+
+
+def test_an_epoch_is_judged_by_the_lesson_too():
+    found, heard = decoding_set(), []
+    torch.manual_seed(1)
+    ind = Ind(TINY)
+    windows = integer_windows(found, TINY, float_embedding(ind))
+    model, told, parts = calibrated(ind, windows, TINY), lesson(found), windows.parts
+    before = lesson_distance(model, told, parts["train"])
+    settings = QatSettings(epochs=2, taught=10.0, learning_rate=0.02)
+    fine_tune(
+        *(model, ind, parts["train"], parts["validation"], windows.standardisation, settings),
+        on_epoch=lambda _epoch, distance: heard.append(distance),
+        lesson=told,
+    )
+    assert heard[0] > 10 * before  # and the divergence from float
+    assert lesson_distance(model, told, parts["train"]) < 0.95 * before
 
 
 def test_without_weight_a_lesson_changes_nothing():
