@@ -46,6 +46,7 @@ def test_two_correlated_dimensions_by_hand():
     covered = torch.tensor([[4.0, 1.0], [1.0, 1.0]])
     # the logit is z1, P^T z is z2: the share that is explained is the squared correlation 1 / (4 * 1)
     assert tsr(torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0, 0.0]]), covered) == pytest.approx(0.25, abs=1e-12)
+    assert tsr(torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.tensor([[1.0, 0.0]]), covered) == pytest.approx(0.25, abs=1e-12)
     # logits z1 and 2 z2 of variances 4 and 4, of which z2 explains 1 and 4
     weight = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     assert tsr(torch.tensor([[0.0], [1.0]]), weight, covered) == pytest.approx(5 / 8, abs=1e-12)
