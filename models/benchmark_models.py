@@ -45,7 +45,7 @@ def is_random(model: str) -> bool:
 
 
 def check_model(model: str, fold: Recording) -> None:
-    """Raises BenchmarkError or DesignError where there is no such model, BaselineError or RecordingError where it cannot take the fold."""
+    """BenchmarkError or DesignError: there is no such model; BaselineError or RecordingError: it cannot take the fold."""
     if model in BASELINES:
         BASELINES[model]().check(windows_of(fold)[0])
     else:

@@ -74,7 +74,7 @@ def evaluate(fold: Recording, model: str, seed: int) -> Outcome:
 
 
 def quantized_with(family: Family, design: Design, trained: Trained, windows: IntegerWindows, seed: int) -> QuantInd:
-    """Calibrated, and where the family learns, fine-tuned by the product's recipe: the same steps, rates and windows for all."""
+    """Calibrated, and where the family learns, fine-tuned by the product's recipe: steps, rates and windows are the same."""
     if family.of_the_product:
         return quantize(design, trained.model, windows, seed)
     torch.manual_seed(seed)

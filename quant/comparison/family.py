@@ -8,19 +8,17 @@ from itertools import product
 
 from designs.number_format import IntFormat
 from designs.schema import DesignError
+from designs.widths import WIDTHS
 
 ROW = "ind_q"
 CALIBRATED = ("min_max", "percentile", "squared_error")
 """Methods whose scales are read off training windows; nothing is trained (quant.comparison.scales)."""
 LEARNED = ("own", "pact", "lsq")
-"""Methods whose scales and weights are fine-tuned. own: the project's, from the scales of squared_error on (quant.quantizers)."""
+"""Methods whose scales and weights are fine-tuned. own: the project's (quant.quantizers), which begins as squared_error."""
 METHODS = (*CALIBRATED, *LEARNED)
 SHARED = ("per_tensor", "per_channel")
 """Whether a layer's weights have one scale, or one for each output. Activations have one per boundary."""
 SCALES = ("power_of_two", "free")
-WIDTHS = ((8, 8), (8, 4), (4, 8), (4, 4), (3, 4), (2, 4))
-"""Bits of (weights, activations inside the blocks). The residual stream, the states, the attention output, the pooled vector and
-the tokens keep 8 bits throughout, as in QuantSpec."""
 
 
 @dataclass(frozen=True)
