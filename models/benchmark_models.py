@@ -4,6 +4,7 @@ A fold is a `Recording` with its test sessions named (models.splits). A model th
 
     evaluate(fold: Recording, model: str, seed: int) -> models.outcome.Outcome
     check(fold: Recording) -> None, where it cannot take every fold: raises RecordingError
+    check_name(model: str) -> None, where it has many rows, told apart behind a colon: raises DesignError
 
 It is loaded by its name when it is asked for, since integer decoders live to the right of this package.
 """
@@ -24,6 +25,8 @@ OTHERS = {
     "ind_int4": "quant.ind_benchmark",
 }
 """Model -> its module."""
+MANY = {"ind_q": "quant.comparison.benchmark"}
+"""What stands before the first colon of a model of many rows -> its module."""
 NAMES = (*BASELINES, *OTHERS)
 
 
@@ -33,7 +36,7 @@ class BenchmarkError(ValueError):
 
 def module_of(model: str) -> str:
     """The module that the model's results depend on, with all that it imports."""
-    return BASELINES[model].__module__ if model in BASELINES else OTHERS[model]
+    return BASELINES[model].__module__ if model in BASELINES else _other(model)
 
 
 def is_random(model: str) -> bool:
@@ -42,14 +45,14 @@ def is_random(model: str) -> bool:
 
 
 def check_model(model: str, fold: Recording) -> None:
-    """Raises BenchmarkError where there is no such model, BaselineError or RecordingError where it cannot take the fold."""
+    """BenchmarkError or DesignError: there is no such model; BaselineError or RecordingError: it cannot take the fold."""
     if model in BASELINES:
         BASELINES[model]().check(windows_of(fold)[0])
-    elif model in OTHERS:
-        _evaluator(model)
-        getattr(importlib.import_module(OTHERS[model]), "check", lambda fold: None)(fold)
     else:
-        raise BenchmarkError(f"model {model!r} is unknown; use {', '.join(NAMES)}")
+        _evaluator(model)
+        module = importlib.import_module(_other(model))
+        getattr(module, "check_name", lambda model: None)(model)
+        getattr(module, "check", lambda fold: None)(fold)
 
 
 def evaluate(fold: Recording, model: str, seed: int) -> Outcome:
@@ -57,11 +60,21 @@ def evaluate(fold: Recording, model: str, seed: int) -> Outcome:
     return evaluate_baseline(fold, model, seed) if model in BASELINES else _evaluator(model)(fold, model, seed)
 
 
+def _other(model: str) -> str:
+    """The module of a model that is no baseline."""
+    kind = model.partition(":")[0]
+    if kind in MANY:
+        return MANY[kind]
+    if model not in OTHERS:
+        raise BenchmarkError(f"model {model!r} is unknown; use {', '.join(NAMES)}")
+    return OTHERS[model]
+
+
 def _evaluator(model: str) -> Callable[[Recording, str, int], Outcome]:
     try:
-        found: Callable[[Recording, str, int], Outcome] = importlib.import_module(OTHERS[model]).evaluate
+        found: Callable[[Recording, str, int], Outcome] = importlib.import_module(_other(model)).evaluate
     except (ImportError, AttributeError) as error:
-        raise BenchmarkError(f"model {model}: {OTHERS[model]} cannot be loaded ({error}); leave it out") from error
+        raise BenchmarkError(f"model {model}: {_other(model)} cannot be loaded ({error}); leave it out") from error
     return found
 
 

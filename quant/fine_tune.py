@@ -27,6 +27,8 @@ from quant.quant_ind import QuantInd
 
 Teacher = Callable[[Tensor], Tensor]
 """Standardised tokens [batch, tokens, features] -> logits [batch, outputs]."""
+RangeStep = Callable[[nn.Parameter, float], float]
+"""(learned range, octaves) -> the same step in the units in which it is learned; the product learns octaves."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,17 @@ def fine_tune(
     settings: QatSettings,
     on_epoch: Callable[[int, float], None] = lambda epoch, distance: None,
     lesson: Lesson | None = None,
+    *,
+    keep_in_range: Callable[[QuantInd], None] = keep_shifts_in_range,
+    range_step: RangeStep = lambda value, octaves: octaves,
 ) -> QatState:
     """Train `model` in place on windows of integer tokens; it ends with the weights of its best validation epoch.
 
-    lesson: what the float decoder's own teacher says about the windows of `train`, in their order.
+    lesson: what the float decoder's own teacher says about the windows of `train`, in their order. keep_in_range: what brings
+    scales back after every step. range_step: a step of so many octaves in the units of a range.
     """
     design, averaged = model.design, copy.deepcopy(model)
-    optimiser = torch.optim.Adam(_groups(model, settings))
+    optimiser = torch.optim.Adam(_groups(model, settings, range_step))
     rates = [group["lr"] for group in optimiser.param_groups]
     draw = torch.Generator().manual_seed(settings.seed)
     with torch.no_grad():
@@ -100,10 +106,10 @@ def fine_tune(
             loss.backward()
             nn.utils.clip_grad_norm_(_ranges(model), 1.0)
             optimiser.step()
-            keep_shifts_in_range(model)
+            keep_in_range(model)
             _average(averaged, model, min(settings.average, step / (step + 10)))
             step += 1
-        keep_shifts_in_range(averaged)
+        keep_in_range(averaged)
         distance = judged(averaged)
         if distance < state.best_divergence:
             state = QatState(epoch, distance, _weights(averaged))
@@ -200,8 +206,8 @@ def _ranges(model: QuantInd) -> list[nn.Parameter]:
     return [value for name, value in model.named_parameters() if name.endswith("scaling_impl.value")]
 
 
-def _groups(model: QuantInd, settings: QatSettings) -> list[dict]:
-    groups: list[dict] = [{"params": _ranges(model), "lr": settings.range_rate}]
+def _groups(model: QuantInd, settings: QatSettings, range_step: RangeStep) -> list[dict]:
+    groups: list[dict] = [{"params": [value], "lr": range_step(value, settings.range_rate)} for value in _ranges(model)]
     for name, value in model.named_parameters():
         if not name.endswith("scaling_impl.value"):
             size = float(value.detach().pow(2).mean().sqrt())

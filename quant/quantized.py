@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from designs.schema import Design
 from models.ind import Ind
@@ -15,11 +16,16 @@ CALIBRATION_WINDOWS = 256
 
 def calibrated(ind: Ind, windows: IntegerWindows, design: Design) -> QuantInd:
     """A QuantInd with the weights of `ind`; every exponent from training windows, evenly chosen."""
-    train, standardisation = windows.parts["train"], windows.standardisation
+    standardisation = windows.standardisation
     quantized = from_float(ind, standardisation.centre, standardisation.scale, design)
-    chosen = torch.linspace(0, len(train) - 1, min(CALIBRATION_WINDOWS, len(train))).long()
-    calibrate(quantized, train.batch(chosen)[0])
+    calibrate(quantized, calibration_tokens(windows))
     return quantized
+
+
+def calibration_tokens(windows: IntegerWindows) -> Tensor:
+    """[windows, tokens, features]: the training windows on which scales are chosen, evenly spread."""
+    train = windows.parts["train"]
+    return train.batch(torch.linspace(0, len(train) - 1, min(CALIBRATION_WINDOWS, len(train))).long())[0]
 
 
 def float_filter(ind: Ind) -> np.ndarray | None:

@@ -1,0 +1,46 @@
+"""The integer results of a study: a calibrated decoder, quantized with its teacher in the loss, decoded by the golden model."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from designs.layer_table import bank_macs, macs_per_decision, parameters
+from designs.number_format import INT4, INT8, IntFormat
+from designs.schema import Design
+from models.distill import lesson_of
+from models.distillation.calibration_task import CALIBRATION
+from models.distillation.ind_student import IndStudent
+from models.study.group import Classroom, trained
+from models.study.variant import Variant
+from models.train import fill_in
+from quant.fine_tune import QatSettings, fine_tune
+from quant.ind_benchmark import integer_outputs
+from quant.integer_windows import integer_windows
+from quant.quantized import calibrated, float_embedding, float_filter
+
+WIDTHS: dict[str, tuple[IntFormat, IntFormat]] = {"w8a8": (INT8, INT8), "w4a4": (INT4, INT4)}
+"""Of weights and of activations inside the blocks."""
+
+
+def outputs_of(room: Classroom, variant: Variant) -> tuple[Tensor, int, int]:
+    """(readout [test windows, outputs] of the integer golden model, learned numbers, multiply-adds per decision)."""
+    task, design = room.task, with_widths(room.design, variant.integers)
+    pupil, method = trained(room, replace(variant, integers=""))
+    assert isinstance(pupil, IndStudent)
+    ind = pupil.ind
+    fill_in(ind, task.spatial, task.targets)
+    lesson = None if variant.method == "none" else lesson_of(method, room.teaching(variant)[CALIBRATION])
+    windows = integer_windows(task.found, design, float_embedding(ind), spatial=float_filter(ind))
+    torch.manual_seed(room.seed)
+    quantized, parts = calibrated(ind, windows, design), windows.parts
+    settings = QatSettings(seed=room.seed)
+    fine_tune(quantized, ind, parts["train"], parts["validation"], windows.standardisation, settings, lesson=lesson)
+    found = torch.from_numpy(integer_outputs(quantized, ind, windows)).float()
+    return found, parameters(design), macs_per_decision(design) + bank_macs(design)
+
+
+def with_widths(design: Design, name: str) -> Design:
+    """The same design, quantized to the widths called `name`."""
+    weight, activation = WIDTHS[name]
+    return replace(design, quant=replace(design.quant, weight=weight, activation=activation))
