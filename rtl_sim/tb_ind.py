@@ -18,7 +18,7 @@ from hw.plan.memory import find_region, load_frame, load_frames, load_words
 from hw.plan.taps import Tap, taps
 from hw.rtl.ind import Ind
 from quant.golden.parameters import IntegerParameters
-from quant.golden.trace import Trace, trace_samples
+from quant.golden.trace import Trace, tokens_of, trace_samples
 from rtl_sim import stalls
 from rtl_sim.backends import with_backend
 from rtl_sim.random_parameters import random_parameters, random_samples
@@ -104,8 +104,11 @@ class Decoder:
             self._dut.load_tdata.value = byte
             self._dut.load_tvalid.value = 1
             await RisingEdge(self._dut.clk)
+            waited = 0
             while not int(self._dut.load_tready.value):
                 await RisingEdge(self._dut.clk)
+                waited += 1
+                assert waited < CYCLES_MAX, "stuck: the load port takes no byte"
         self._dut.load_tvalid.value = 0
         for _ in range(4):
             await RisingEdge(self._dut.clk)
@@ -234,9 +237,16 @@ def with_readout(parameters: IntegerParameters, seed: int) -> IntegerParameters:
     )
 
 
-def readout_frame(parameters: IntegerParameters) -> bytes:
+def frame_of(region: str, parameters: IntegerParameters) -> bytes:
     design, folding = parameters.design, fold(parameters.design)
-    return load_frame(find_region(design, folding, "readout"), load_words(parameters, folding)["readout"])
+    return load_frame(find_region(design, folding, region), load_words(parameters, folding)[region])
+
+
+def spoilt_frame(region: str, parameters: IntegerParameters) -> bytes:
+    """With one wrong bit in its checksum."""
+    frame = bytearray(frame_of(region, parameters))
+    frame[-1] ^= 1
+    return bytes(frame)
 
 
 @cocotb.test()
@@ -251,13 +261,12 @@ async def a_readout_is_changed_between_two_decisions_while_it_decodes(dut, stall
     old, new = (trace_samples(samples, one)["readout"].reshape(-1, outputs).tolist() for one in (before, after))
     assert all(one != other for one, other in zip(old, new, strict=True))
     decoder = await loaded_decoder(dut, ind, stall)
-    frame, spoilt = readout_frame(after), bytearray(readout_frame(after))
-    spoilt[-1] ^= 1
+    frame, spoilt = frame_of("readout", after), spoilt_frame("readout", after)
 
     async def recalibrate() -> None:
         while len(decoder.readout) < 2 * outputs:
             await RisingEdge(dut.clk)
-        await decoder.load(bytes(spoilt))  # leaves the words in use alone
+        await decoder.load(spoilt)  # leaves the words in use alone
         assert int(dut.load_error.value) and int(dut.loaded.value)
         dut.armed.value = 1
         await decoder.load(frame)
@@ -266,7 +275,7 @@ async def a_readout_is_changed_between_two_decisions_while_it_decodes(dut, stall
         while len(decoder.readout) < 5 * outputs:
             await RisingEdge(dut.clk)
         while len(decoder.readout) < 11 * outputs:  # one behind the other: each waits until the one before it is in use
-            for one in (frame, readout_frame(before), frame):
+            for one in (frame, frame_of("readout", before), frame):
                 await decoder.load(one)
                 assert int(dut.loaded.value) and not int(dut.load_error.value)
 
@@ -279,5 +288,42 @@ async def a_readout_is_changed_between_two_decisions_while_it_decodes(dut, stall
         "old" if one == was else "new" if one == will else "neither" for one, was, will in zip(found, old, new, strict=True)
     ]
     assert which[:5] == ["old"] * 5 and "new" in which and "neither" not in which, which
-    await decoder.load(readout_frame(before))  # as it was: what is preset comes with power alone
+    await decoder.load(frame_of("readout", before))  # as it was: what is preset comes with power alone
+    assert int(dut.loaded.value) and not int(dut.load_error.value)
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=stalls.ALL)
+async def token_shifts_are_changed_between_two_tokens_while_it_decodes(dut, stall):
+    ind = block_under_test(VARIANTS)
+    design, before = case_of(ind)
+    if design.tokenizer.ready:
+        return
+    after = replace(before, token_shift=(before.token_shift + 1) % 32)
+    features, outputs = design.tokenizer.features, design.model.outputs
+    samples = random_samples(design, tokens=design.model.tokens + 11, seed=9)
+    old, new = (tokens_of(samples, one).tolist() for one in (before, after))
+    assert all(one != other for one, other in zip(old, new, strict=True))
+    decoder = await loaded_decoder(dut, ind, stall)
+
+    async def recalibrate() -> None:
+        while len(decoder.seen["tokens"]) < 3 * features:
+            await RisingEdge(dut.clk)
+        await decoder.load(spoilt_frame("token_shift", after))  # leaves the shifts in use alone
+        assert int(dut.load_error.value) and int(dut.loaded.value)
+        while len(decoder.readout) < 9 * outputs:
+            for one in (after, before):
+                await decoder.load(frame_of("token_shift", one))
+                assert int(dut.loaded.value) and not int(dut.load_error.value)
+
+    loading = cocotb.start_soon(recalibrate())
+    await decoder.decode(samples.reshape(-1).tolist(), 12 * outputs)
+    await loading
+    seen = decoder.seen["tokens"]
+    found = [seen[at : at + features] for at in range(0, len(old) * features, features)]
+    which = [
+        "old" if one == was else "new" if one == will else "neither" for one, was, will in zip(found, old, new, strict=True)
+    ]
+    assert which[:3] == ["old"] * 3 and {*which} == {"old", "new"}, which
+    await decoder.load(frame_of("token_shift", before))  # as it was: what is preset comes with power alone
     assert int(dut.loaded.value) and not int(dut.load_error.value)

@@ -1,7 +1,10 @@
 """The pool's token values equal the golden weights and rounding, and come once per index and token."""
 
+from itertools import count as count_from
+
 import cocotb
 import numpy as np
+from cocotb.triggers import RisingEdge
 
 from hw.plan.memory import TOKEN_SHIFT_BITS, Region
 from hw.rtl.pool import Pool
@@ -24,7 +27,7 @@ def shifts_of(spec) -> np.ndarray:
 
 def _pool(spec) -> Pool:
     shifts = shifts_of(spec)
-    region = Region("token_shift", 0, len(shifts), TOKEN_SHIFT_BITS * spec.wavelets_per_octave)
+    region = Region("token_shift", 0, len(shifts), TOKEN_SHIFT_BITS * spec.wavelets_per_octave, bank=0)
     return Pool(spec, region, init=pack_rows(shifts, TOKEN_SHIFT_BITS))
 
 
@@ -40,9 +43,10 @@ def magnitudes_of(spec, tokens: int, seed: int) -> np.ndarray:
     return values
 
 
-def golden_tokens(values: np.ndarray, tokens: int, spec) -> list[dict]:
-    """The pool's transfers: each octave's sums at its last step of a token."""
-    shifts, weights = shifts_of(spec), [pool_weights(spec, octave) for octave in range(spec.octaves)]
+def golden_tokens(values: np.ndarray, tokens: int, spec, shifts: np.ndarray | None = None) -> list[dict]:
+    """The pool's transfers: each octave's sums at its last step of a token. shifts: `shifts_of` unless others are loaded."""
+    shifts = shifts_of(spec) if shifts is None else shifts
+    weights = [pool_weights(spec, octave) for octave in range(spec.octaves)]
     sums, transfers = np.zeros((spec.channels * spec.octaves, spec.wavelets_per_octave), np.int64), []
     for value, (pair, channel, octave) in zip(values, step_order(tokens * spec.token_pairs, spec), strict=True):
         now, after, last = weights[octave][pair % spec.token_pairs]
@@ -103,3 +107,45 @@ async def a_loaded_shift_is_used(dut):
     expected = golden_tokens(values, 2, spec)
     zeros = [0] * spec.wavelets_per_octave
     assert found == [entry if entry["index"] else {"index": 0, "values": zeros} for entry in expected]
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=stalls.ALL)
+async def loaded_shifts_replace_all_others_between_two_tokens(dut, stall):
+    block, tokens = block_under_test(VARIANTS), 12
+    spec, region = block.spec, block.token_shift
+    count = spec.channels * spec.octaves
+    pair = [shifts_of(spec), (shifts_of(spec) + 1) % 32]
+    values = magnitudes_of(spec, tokens, seed=5)
+    golden = [golden_tokens(values, tokens, spec, shifts) for shifts in pair]
+    bench = StreamBench(dut, stall, block=block)
+    await bench.reset()
+
+    async def load(bank: int) -> None:
+        while not int(dut.settled.value) & 1:
+            await RisingEdge(dut.clk)
+        for address, word in enumerate(pack_rows(pair[bank], TOKEN_SHIFT_BITS)):
+            dut.bus__region.value, dut.bus__address.value = region.index, address + bank * region.depth
+            dut.bus__data.value, dut.bus__strobe.value = word, 1
+            await RisingEdge(dut.clk)
+            dut.bus__strobe.value = 0
+            for _ in range(address % 3):
+                await RisingEdge(dut.clk)
+        dut.bus__bank.value = bank
+        await RisingEdge(dut.clk)
+
+    async def alternate() -> None:
+        for turn in count_from(1):
+            await load(turn % 2)
+
+    loading = cocotb.start_soon(alternate())
+    found = await bench.run(values.tolist(), tokens * count, reset=False)
+    loading.cancel()
+    which = []
+    for at in range(0, tokens * count, count):
+        token = found[at : at + count]
+        which.append([token == one[at : at + count] for one in golden])
+    assert all(any(matches) for matches in which), which
+    assert [True, False] in which and [False, True] in which, which
+    await bench.reset()  # chooses the first bank again, which holds what it was preset to
+    assert not int(dut.bus__bank.value) and not int(dut.bus__strobe.value)

@@ -1,9 +1,11 @@
 """Preprocessed samples equal the golden model's: every gain, saturation, channels that die and come back, masks."""
 
 from dataclasses import replace
+from itertools import count
 
 import cocotb
 import numpy as np
+from cocotb.triggers import RisingEdge
 
 from designs.number_format import IntFormat
 from designs.schema import GAIN_BITS, PreprocessSpec, TokenizerSpec
@@ -33,7 +35,7 @@ def gains_of(spec: TokenizerSpec, first: int = 3) -> PreprocessParameters:
 
 
 def _preprocess(spec: TokenizerSpec) -> Preprocess:
-    region = Region("preprocess", 3, spec.channels, GAIN_SHIFT_BITS + 1)
+    region = Region("preprocess", 3, spec.channels, GAIN_SHIFT_BITS + 1, bank=2)
     return Preprocess(spec, region, init=preprocess_words(gains_of(spec)))
 
 
@@ -99,6 +101,42 @@ async def loaded_gains_and_masks_are_used(dut):
         await load_regions(dut, [block.region], {"preprocess": preprocess_words(gains)})
         expected = preprocess(samples, gains, block.spec)
         assert await bench.run(samples.ravel().tolist(), reset=False) == expected.ravel().tolist()
+
+
+@cocotb.test()
+@cocotb.parametrize(stall=stalls.ALL)
+async def loaded_gains_replace_all_others_before_a_first_channel(dut, stall):
+    block = block_under_test(VARIANTS)
+    spec, region = block.spec, block.region
+    samples = signals_of(spec, seed=5)
+    pair = [gains_of(spec), gains_of(spec, first=-6)]
+    golden = [preprocess(samples, gains, spec).tolist() for gains in pair]
+    bench = StreamBench(dut, stall, block=block)
+    await bench.reset()
+
+    async def alternate() -> None:
+        for turn in count(1):
+            bank = turn % 2
+            while int(dut.settled.value) != 0b111:
+                await RisingEdge(dut.clk)
+            for address, word in enumerate(preprocess_words(pair[bank])):
+                dut.bus__region.value, dut.bus__address.value = region.index, address + bank * region.depth
+                dut.bus__data.value, dut.bus__strobe.value = word, 1
+                await RisingEdge(dut.clk)
+                dut.bus__strobe.value = 0
+                for _ in range(address % 3):
+                    await RisingEdge(dut.clk)
+            dut.bus__bank.value = bank << region.bank
+            await RisingEdge(dut.clk)
+
+    loading = cocotb.start_soon(alternate())
+    found = await bench.run(samples.ravel().tolist(), reset=False)
+    loading.cancel()
+    rows = np.reshape(found, samples.shape).tolist()
+    which = [[row == one[at] for one in golden] for at, row in enumerate(rows)]
+    assert all(any(matches) for matches in which), which
+    assert [True, False] in which and [False, True] in which
+    await bench.reset()  # chooses the first bank again, which holds what it was preset to
 
 
 @cocotb.test()

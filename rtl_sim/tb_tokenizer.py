@@ -49,14 +49,14 @@ def shifts_of(spec) -> np.ndarray:
 def _tokenizer(spec) -> Tokenizer:
     shifts = shifts_of(spec).reshape(-1, spec.wavelets_per_octave)
     words = {"token_shift": pack_rows(shifts, TOKEN_SHIFT_BITS)}
-    regions = {"token_shift": Region("token_shift", 0, len(shifts), TOKEN_SHIFT_BITS * spec.wavelets_per_octave)}
+    regions = {"token_shift": Region("token_shift", 0, len(shifts), TOKEN_SHIFT_BITS * spec.wavelets_per_octave, 0)}
     if spec.spatial is not None:
         layout, bits = spatial_layout(spec), spec.spatial.weight.bits
         words["spatial_weight"] = pack_rows(weight_rows(weights_of(spec), spec) & ((1 << bits) - 1), bits)
         regions["spatial_weight"] = Region("spatial_weight", 1, layout.words(spec.channels), layout.lanes * bits)
     if spec.preprocess is not None:
         words["preprocess"] = preprocess_words(gains_of(spec))
-        regions["preprocess"] = Region("preprocess", 2, spec.channels, GAIN_SHIFT_BITS + 1)
+        regions["preprocess"] = Region("preprocess", 2, spec.channels, GAIN_SHIFT_BITS + 1, 2)
     return Tokenizer(spec, regions, words=words, spatial_shift=SPATIAL_SHIFT)
 
 

@@ -20,25 +20,28 @@ GAIN_SHIFT_BITS = 5
 """Of preprocessing: a right shift of GAIN_BITS - shift, 0 to 2 * GAIN_BITS."""
 WORDS_MAX = 1 << 16
 """What the address of the load bus reaches."""
+TWOFOLD = ("token_shift", "readout", "preprocess")
+"""Regions with two banks, which are changed without a pause; `readout` is the engine's alone."""
 
 
 @dataclass(frozen=True)
 class Region:
     """One loadable memory: `depth` words of `width` bits, number `index` on the load port.
 
-    banks: 2 where a load goes beside the words in use, which it replaces when its checksum was right.
+    bank: number of the load bus' bank bit where a load goes beside the words in use, which it replaces when its checksum was
+    right; None where it is written in place.
     """
 
     name: str
     index: int
     depth: int
     width: int
-    banks: int = 1
+    bank: int | None = None
 
     @property
     def words(self) -> int:
-        """Of all banks."""
-        return self.depth * self.banks
+        """Of both banks where there are two."""
+        return self.depth if self.bank is None else 2 * self.depth
 
     @property
     def word_bytes(self) -> int:
@@ -69,14 +72,16 @@ def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
     unless states run on, those of `embed_groups` groups, address (input * groups + nf) / embed_groups, the lower group in the
     low bits. A readout of all tokens takes its inputs dim after dim, in each token after token. The biases of a group of rows,
     and the positions of a dim in all tokens, are vectors cut into words as hw.plan.engine.Cut says.
-    Weights and biases of the last layer are one region, `readout`, with two banks: the engine changes it between two decisions.
+    Weights and biases of the last layer are one region, `readout`.
     `preprocess`: one word per channel, the right shift GAIN_BITS - shift in the low 5 bits, above them 1 where it is dead.
+    Those of TWOFOLD have two banks: token shifts change between two tokens, the readout between two decisions, gains before a
+    sample of the first channel.
     """
     shapes = _tokenizer_shapes(design.tokenizer)
     shapes += _engine_shapes(design) if design.hardware.backend == "engine" else _pipeline_shapes(design, folding)
     shapes += [("preprocess", design.tokenizer.channels, GAIN_SHIFT_BITS + 1)] if design.tokenizer.preprocess else []
     found = tuple(
-        Region(name, index, depth, width, banks=2 if name == "readout" else 1)  # the engine's alone has this name
+        Region(name, index, depth, width, bank=TWOFOLD.index(name) if name in TWOFOLD else None)
         for index, (name, depth, width) in enumerate(shapes)
     )
     for region in found:

@@ -9,9 +9,10 @@ from amaranth.lib.wiring import In, Out
 
 from designs.layer_table import linear_layer, linear_layers
 from hw.plan.engine import bias_cut, bias_format, engine_rows, position_cut, program
-from hw.plan.memory import readout_words, regions
+from hw.plan.memory import TWOFOLD, readout_words, regions
 from hw.plan.passes import LANE, Kind
 from hw.plan.taps import taps
+from hw.rtl.bank_in_use import BankInUse
 from hw.rtl.datapath import Datapath
 from hw.rtl.linear import NO_WORDS
 from hw.rtl.load_port import LoadBus
@@ -52,7 +53,7 @@ class Engine(wiring.Component):
         super().__init__(
             {
                 "bus": In(LoadBus()),
-                "settled": Out(1),
+                "settled": Out(len(TWOFOLD)),
                 "i": In(stream.Signature(shape_of(design.tokenizer.token))),
                 "o": Out(stream.Signature(shape_of(linear_layer(design, "readout").acc))),
             }
@@ -107,12 +108,12 @@ class Engine(wiring.Component):
         """The streams of parameters: words of weights, biases of all rows, positions of all tokens."""
         m.submodules.parameters = parameters = self.parameters
         wiring.connect(m, wiring.flipped(self.bus), parameters.bus)
-        bank = Signal(reset_less=True)
-        with m.If(control.index == 0):  # the readout is the last pass, and read ahead in the one before at most
-            m.d.sync += bank.eq(self.bus.bank)
+        m.submodules.bank = bank = BankInUse(parameters.readout)
+        wiring.connect(m, wiring.flipped(self.bus), bank.bus)
         m.d.comb += [
-            self.settled.eq(bank == self.bus.bank),
-            parameters.bank.eq(bank),
+            bank.between.eq(control.index == 0),  # the readout is the last pass, and read ahead in the one before at most
+            self.settled.eq(bank.settled),
+            parameters.bank.eq(bank.bank),
             parameters.only_weights.eq(control.only_weights),
         ]
         for name in PARAMETERS[:2] if self._streaming else PARAMETERS:

@@ -1,6 +1,8 @@
 """The implantable neural decoder: samples in, decisions out (docs/blocks/ind.md)."""
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import and_
 
 from amaranth.hdl import Module, ResetInserter, Signal, Value
 from amaranth.lib import wiring
@@ -9,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from designs.layer_table import decision_format
 from designs.schema import Design, DesignError
 from hw.plan.folding import Folding, check_folding, fold
-from hw.plan.memory import load_words, regions
+from hw.plan.memory import TWOFOLD, load_words, regions
 from hw.plan.taps import taps as planned_taps
 from hw.rtl.argmax import Argmax
 from hw.rtl.engine import Engine
@@ -27,8 +29,9 @@ READOUT_BITS = 32
 class Ind(wiring.Component):
     """The whole decoder of `design`; ports in docs/streams.md. Golden twin: quant.golden.trace.trace_samples.
 
-    After a load it begins as from reset, so no decision mixes old parameters with new ones; a readout is changed between two
-    decisions, where it is the engine's.
+    After a load it begins as from reset, so no decision mixes old parameters with new ones. Regions with two banks
+    (hw.plan.memory.TWOFOLD) are changed while it decodes: token shifts between two tokens, the engine's readout between two
+    decisions.
     Behind the tokenizer lies what `hardware.backend` says: the engine, or a pipeline of dense layers.
 
     parameters: shifts are built in; weights, biases, positions and token shifts are in the memories from power-up with
@@ -129,11 +132,12 @@ class Ind(wiring.Component):
 
     def _connect_load_port(self, m: Module, load: LoadPort) -> None:
         m.submodules.load_port = load
-        for bus in [self.core.bus] + ([self.tokenizer.bus] if self.tokenizer is not None else []):
-            wiring.connect(m, load.bus, bus)
-        if isinstance(self.core, Engine):
-            m.d.comb += load.settled.eq(self.core.settled)
+        blocks = [self.core] if self.tokenizer is None else [self.core, self.tokenizer]
+        for block in blocks:
+            wiring.connect(m, load.bus, block.bus)
+        settled = [block.settled for block in blocks if isinstance(block, Engine | Tokenizer)]
         m.d.comb += [
+            load.settled.eq(reduce(and_, settled, (1 << len(TWOFOLD)) - 1)),
             load.i.payload.eq(self.load_tdata),
             load.i.valid.eq(self.load_tvalid),
             self.load_tready.eq(load.i.ready),

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
-from hw.plan.memory import FRAME_START, Region
+from hw.plan.memory import FRAME_START, TWOFOLD, Region
 
 CHECKSUM_BYTES = 4
 
@@ -14,11 +14,12 @@ class LoadBus(wiring.Signature):
     """Words on their way into the loadable memories: `data` belongs at `address` of region number `region` while `strobe`.
 
     Every memory listens and takes what is its own, at once: nothing can hold the bus off.
-    bank: the half, of the region that has two, with the last good load.
+    bank: for each of TWOFOLD the half with the last good load.
     """
 
     def __init__(self) -> None:
-        super().__init__({"region": Out(8), "address": Out(16), "data": Out(64), "strobe": Out(1), "bank": Out(1)})
+        words = {"region": Out(8), "address": Out(16), "data": Out(64), "strobe": Out(1)}
+        super().__init__(words | {"bank": Out(len(TWOFOLD))})
 
 
 class LoadPort(wiring.Component):
@@ -29,20 +30,18 @@ class LoadPort(wiring.Component):
     checksum, region or length. refused: the last frame met `armed`; it left no trace from then on.
     A region counts as not loaded from its frame's first word until its checksum is right. With `preloaded` every region
     starts as loaded at power-up (not at reset, which cannot bring back what was overwritten).
-    Of the region with two banks the one that is not in use is written, and stays loaded; settled: `bus.bank` is in use, until
-    when words of that region wait.
+    Of a region with two banks the one that is not in use is written, and the region stays loaded; settled: for each of TWOFOLD
+    whether `bus.bank` is in use, until when words of that region wait.
     Throughput 1 byte per cycle, 2 cycles for a frame's last byte.
     """
 
     def __init__(self, regions: tuple[Region, ...], *, preloaded: bool):
         self.regions, self.preloaded = regions, preloaded
-        if sum(region.banks == 2 for region in regions) > 1:
-            raise ValueError("LoadPort: two regions have two banks; it can keep only one apart")
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
                 "armed": In(1),
-                "settled": In(1, init=1),
+                "settled": In(len(TWOFOLD), init=(1 << len(TWOFOLD)) - 1),
                 "bus": Out(LoadBus()),
                 "loaded": Out(1),
                 "error": Out(1),
@@ -62,8 +61,9 @@ class LoadPort(wiring.Component):
         data, strobe = Signal(8 * max(entry.word_bytes for entry in self.regions), reset_less=True), Signal()
         place = Signal(range(max(CHECKSUM_BYTES, len(data) // 8)))
         last_place, last_word = Signal.like(place), Signal.like(word)
-        twofold, bank = Signal(), Signal(reset_less=self.preloaded)
-        first_address = Mux(twofold & ~bank, sum(region.depth for region in self.regions if region.banks == 2), 0)
+        mine_of_banks, bank = Signal(len(TWOFOLD)), Signal(len(TWOFOLD), reset_less=self.preloaded)
+        twofold, waits = mine_of_banks.any(), (mine_of_banks & ~self.settled).any()
+        first_address = Signal(range(1 + max((region.depth for region in self.regions if region.bank is not None), default=0)))
         m.d.comb += [
             self.loaded.eq(good.all()),
             self.bus.region.eq(region),
@@ -79,8 +79,8 @@ class LoadPort(wiring.Component):
         m.d.sync += strobe.eq(0)
         with m.If((strobe & ~twofold) | proved):
             m.d.sync += good.eq(Mux(proved, good | mine, good & ~mine))
-        with m.If(proved & twofold):
-            m.d.sync += bank.eq(~bank)
+        with m.If(proved):
+            m.d.sync += bank.eq(bank ^ mine_of_banks)
         with m.FSM():
             with m.State("START"):
                 m.d.comb += self.i.ready.eq(1)
@@ -99,14 +99,15 @@ class LoadPort(wiring.Component):
                                 m.d.sync += [
                                     last_place.eq(entry.word_bytes - 1),
                                     last_word.eq(entry.depth - 1),
-                                    twofold.eq(entry.banks == 2),
+                                    mine_of_banks.eq(0 if entry.bank is None else 1 << entry.bank),
+                                    first_address.eq(0 if entry.bank is None else Mux(bank[entry.bank], 0, entry.depth)),
                                 ]
                     m.next = "WORDS"
                 with m.If(taken & (byte >= count)):
                     m.d.sync += self.error.eq(1)
                     m.next = "START"
             with m.State("WORDS"):
-                m.d.comb += [self.i.ready.eq(self.settled | ~twofold), checksum.valid.eq(taken)]
+                m.d.comb += [self.i.ready.eq(~waits), checksum.valid.eq(taken)]
                 with m.If(taken):
                     m.d.sync += [
                         data.eq(Mux(place == 0, 0, data) | (byte << (place << 3))),

@@ -12,7 +12,7 @@ from hw.rtl.single_port_memory import SinglePortMemory
 
 
 class LoadableMemory(wiring.Component):
-    """The words of `regions`, region after region, of all their banks.
+    """The words of `regions`, region after region, where there are two banks one after the other.
 
     enable: the word at `address` appears on `read_data` in the next cycle and stays there. bus: the load bus; a load in the
     same cycle as a read wins, and the read is lost.

@@ -117,6 +117,7 @@ class ParameterMemory(wiring.Component):
     ):
         (word, weight_regions), (bias, bias_pieces, bias_regions) = weights, biases
         position, pieces, regions = positions or (None, 0, [])
+        self.readout = readout
         self.memory = LoadableMemory(*weight_regions, *bias_regions, *regions, readout, init=init)
         sizes = [sum(region.depth for region in found) for found in (weight_regions, bias_regions, regions)]
         last, other = sum(sizes), readout.depth

@@ -7,7 +7,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.schema import TokenizerSpec
-from hw.plan.memory import Region
+from hw.plan.memory import TWOFOLD, Region
+from hw.rtl.bank_in_use import BankInUse
 from hw.rtl.load_port import LoadBus
 from hw.rtl.loadable_memory import LoadableMemory
 from hw.rtl.magnitude import magnitude_layout
@@ -27,7 +28,8 @@ class Pool(wiring.Component):
     """Adds each step's magnitudes, weighed by how much of its stretch lies in the token, and gives the sums when complete.
 
     i: stream of `magnitude_layout` in the order of hw.rtl.step_order.  o: stream of `pooled_layout`: every index once per
-    token, at the octave's last step in that token. bus: loads `token_shift`, one shift per feature, read only then.
+    token, at the octave's last step in that token. bus: loads `token_shift`, one shift per feature, read only then; another
+    load is taken between two tokens, settled says that none is waiting.
     Latency 2 cycles, throughput 1 step per 2 cycles (read the sums, write them back). Golden twin: quant.golden.pool.
     """
 
@@ -40,6 +42,7 @@ class Pool(wiring.Component):
                 "i": In(stream.Signature(magnitude_layout(spec))),
                 "o": Out(stream.Signature(pooled_layout(spec))),
                 "bus": In(LoadBus()),
+                "settled": Out(len(TWOFOLD)),
             }
         )
 
@@ -49,11 +52,14 @@ class Pool(wiring.Component):
         m.submodules.order = order = StepOrder(spec)
         m.submodules.sums = sums = SinglePortMemory(depth=spec.channels * spec.octaves, width=count * spec.pool.bits)
         m.submodules.shift = shift = LoadableMemory(self.token_shift, init=self._init)
-        wiring.connect(m, wiring.flipped(self.bus), shift.bus)
+        m.submodules.bank = bank = BankInUse(self.token_shift)
+        for listens in (shift, bank):
+            wiring.connect(m, wiring.flipped(self.bus), listens.bus)
 
         row = data.ArrayLayout(shape_of(spec.pool), count)
         stored, total, finished = data.View(row, sums.read_data), Signal(row), Signal(row, reset_less=True)
         carried, last = Signal(row), Signal()
+        given = Signal(range(self.token_shift.depth))  # indices of the current token
         now, units = self._weights(m, order, last)
         for j in range(count):
             product = Signal(shape_of(spec.pool), name=f"product_{j}")
@@ -67,13 +73,17 @@ class Pool(wiring.Component):
         m.d.comb += [
             sums.address.eq(order.address),
             sums.write_data.eq(Mux(last, carried, total)),
-            shift.address.eq(order.address),
+            shift.address.eq(Mux(bank.bank, self.token_shift.depth, 0) + order.address),
+            bank.between.eq((given == 0) & ~shift.enable),
+            self.settled.eq(bank.settled),
         ]
+        with m.If(shift.enable):
+            m.d.sync += given.eq(Mux(given == self.token_shift.depth - 1, 0, given + 1))
         free = ~self.o.valid | self.o.ready
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.FSM():
-            with m.State("READ"), m.If(self.i.valid & (free | ~last)):
+            with m.State("READ"), m.If(self.i.valid & (free & ~shift.loading | ~last)):
                 m.d.comb += [sums.enable.eq(1), shift.enable.eq(last)]
                 m.next = "WRITE"
             with m.State("WRITE"):

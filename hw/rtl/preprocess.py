@@ -7,7 +7,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.schema import GAIN_BITS, TokenizerSpec
-from hw.plan.memory import GAIN_SHIFT_BITS, Region
+from hw.plan.memory import GAIN_SHIFT_BITS, TWOFOLD, Region
+from hw.rtl.bank_in_use import BankInUse
 from hw.rtl.load_port import LoadBus
 from hw.rtl.loadable_memory import LoadableMemory
 from hw.rtl.payloads import shape_of
@@ -30,7 +31,8 @@ class Preprocess(wiring.Component):
     samples.
 
     i: stream of samples, [samples, channels] row-major.  o: stream of samples, same order. bus: loads `region`, one word per
-    channel as in hw.plan.memory.regions; `init` are its words at power-up where they can be preset.
+    channel as in hw.plan.memory.regions; `init` are its words at power-up where they can be preset; another load is taken
+    before a sample of the first channel, settled says that none is waiting.
     Two cycles per sample: the channel's state is read, then written back as the sample is handed on; the memories hold what
     they read, so no register stands between. The first sample of a channel after reset ignores the state it reads.
     Latency 1 cycle, throughput 1 sample per 2 cycles. Golden twin: quant.golden.preprocess.
@@ -45,6 +47,7 @@ class Preprocess(wiring.Component):
                 "i": In(stream.Signature(shape_of(spec.sample))),
                 "o": Out(stream.Signature(shape_of(spec.sample))),
                 "bus": In(LoadBus()),
+                "settled": Out(len(TWOFOLD)),
             }
         )
 
@@ -53,7 +56,9 @@ class Preprocess(wiring.Component):
         layout = state_layout(self.spec)
         m.submodules.state = state = SinglePortMemory(depth=self.spec.channels, width=layout.size)
         m.submodules.gain = gain = LoadableMemory(self.region, init=self._init)
-        wiring.connect(m, wiring.flipped(self.bus), gain.bus)
+        m.submodules.bank = bank = BankInUse(self.region)
+        for listens in (gain, bank):
+            wiring.connect(m, wiring.flipped(self.bus), listens.bus)
 
         column, first = Signal(range(self.spec.channels)), Signal(init=1)
         before, after = data.View(layout, state.read_data), Signal(layout)
@@ -64,16 +69,20 @@ class Preprocess(wiring.Component):
         m.d.comb += [
             state.address.eq(column),
             state.write_data.eq(after),
-            gain.address.eq(column),
+            gain.address.eq(Mux(bank.bank, self.region.depth, 0) + column),
+            self.settled.eq(bank.settled),
             after.last.eq(self.i.payload),
             self.o.payload.eq(Mux(masked, 0, scaled)),
         ]
         with m.FSM():
-            with m.State("READ"), m.If(self.i.valid):
-                m.d.comb += [state.enable.eq(1), gain.enable.eq(1)]
-                m.next = "WRITE"
+            with m.State("READ"):
+                m.d.comb += bank.between.eq((column == 0) & ~gain.enable)
+                with m.If(self.i.valid & ~gain.loading):
+                    m.d.comb += [state.enable.eq(1), gain.enable.eq(1)]
+                    m.next = "WRITE"
             with m.State("WRITE"):
                 m.d.comb += [self.o.valid.eq(1), self.i.ready.eq(self.o.ready)]
+                m.d.comb += bank.between.eq(column == self.spec.channels - 1)
                 with m.If(self.o.ready):
                     m.d.comb += [state.enable.eq(1), state.write.eq(1)]
                     m.d.sync += column.eq(column + 1)

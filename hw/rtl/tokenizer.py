@@ -1,13 +1,15 @@
 """The whole tokenizer: preprocessing and spatial filter where there are any, wavelet bank, magnitude, pool, token buffer."""
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import and_
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from designs.schema import TokenizerSpec
-from hw.plan.memory import Region
+from hw.plan.memory import TWOFOLD, Region
 from hw.rtl.chain import connect_chain
 from hw.rtl.linear import NO_WORDS
 from hw.rtl.load_port import LoadBus
@@ -25,7 +27,8 @@ class Tokenizer(wiring.Component):
 
     i: stream of samples, [samples, channels] row-major.  o: stream of `spec.token`, [features] of each token in order.
     bus: loads the tokenizer's `regions`, by name (hw.plan.memory.regions); `words` are theirs at power-up where they can be
-    preset. spatial_shift: of the spatial filter's sums. Golden twin: quant.golden.trace.tokens_of.
+    preset. settled: for each of TWOFOLD whether its last load is in use. spatial_shift: of the spatial filter's sums. Golden
+    twin: quant.golden.trace.tokens_of.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Tokenizer(wiring.Component):
                 "i": In(stream.Signature(shape_of(spec.sample))),
                 "o": Out(stream.Signature(shape_of(spec.token))),
                 "bus": In(LoadBus()),
+                "settled": Out(len(TWOFOLD)),
             }
         )
 
@@ -63,4 +67,6 @@ class Tokenizer(wiring.Component):
             "token_buffer": TokenBuffer(bank),
         }
         connect_chain(m, self, blocks)
+        settled = [block.settled for block in blocks.values() if isinstance(block, Pool | Preprocess)]
+        m.d.comb += self.settled.eq(reduce(and_, settled))
         return m

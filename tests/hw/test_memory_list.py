@@ -25,7 +25,7 @@ def test_the_memories_of_the_tokenizer() -> None:
         "wavelet_bank.pair": (32, 12),
         **{f"wavelet_bank.state_{part}": (160, 2 * 2 * 12) for part in range(3)},
         "pool.sums": (160, 2 * 21),
-        "pool.shift": (160, 2 * 5),
+        "pool.shift": (2 * 160, 2 * 5),
         "token_buffer": (160, 2 * 8),
     }
 
@@ -36,7 +36,7 @@ def test_the_memories_of_preprocessing() -> None:
     design, folding = replace(design, tokenizer=spec), fold(design)
     built = memories_of(Tokenizer(spec, {region.name: region for region in regions(design, folding)}))
     found = {memory.path: (memory.depth, memory.width) for memory in built if memory.path.startswith("preprocess")}
-    assert found == {"preprocess.state": (32, 20 + 12 + 11), "preprocess.gain": (32, 6)}
+    assert found == {"preprocess.state": (32, 20 + 12 + 11), "preprocess.gain": (2 * 32, 6)}
 
 
 @pytest.mark.parametrize("name", ["ind_tiny", "ind_int4"])
@@ -44,8 +44,8 @@ def test_every_region_is_one_memory_of_its_size(name: str) -> None:
     design = with_backend(name, "amaranth")
     built = [(memory.depth, memory.width) for memory in memories_of(Ind(design, random_parameters(design, seed=1)))]
     for region in regions(design, fold(design)):
-        assert (region.depth, region.width) in built, region.name
-        built.remove((region.depth, region.width))
+        assert (region.words, region.width) in built, region.name
+        built.remove((region.words, region.width))
     assert built, "the working memories are left"
 
 
