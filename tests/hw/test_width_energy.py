@@ -50,7 +50,7 @@ def test_free_scales_cost_their_multipliers():
 
 def test_wrong_tables_are_one_line(tmp_path):
     energies = WidthEnergies("typ", "measure", (W4A4,))
-    with pytest.raises(WidthEnergyError, match="width_energy.toml: has no w8a8, but w4a4; measure with measure"):
+    with pytest.raises(WidthEnergyError, match=r"width_energy\.toml: has no w8a8, but w4a4; measure with measure"):
         energies.of(8, 8)
     path = tmp_path / "width_energy.toml"
     for text, message in (
