@@ -272,7 +272,7 @@ def test_regions_are_numbered_and_hold_all_parameters_and_nothing_else(design: D
     )
     assert values == parameters(design) + filled_up(design)
     shifts = sum(region.bits for region in found if region.name == "token_shift")
-    assert shifts == (0 if design.tokenizer.ready else design.tokenizer.features * 5)
+    assert shifts == (0 if design.tokenizer.ready else design.tokenizer.features * design.tokenizer.bank.token_shift.bits)
 
 
 @each(PIPELINES[0], ENGINES[0])
@@ -302,10 +302,10 @@ def test_a_frame_in_bytes() -> None:
         (
             replace(
                 IMPLANT,
-                tokenizer=replace(IMPLANT.tokenizer, wavelets=65),
-                hardware=replace(IMPLANT.hardware, stage_cycles=5200),
+                tokenizer=replace(IMPLANT.tokenizer, wavelets=85),
+                hardware=replace(IMPLANT.hardware, stage_cycles=6800),
             ),
-            "ind_int4: region 0 of the load port, token_shift, has 160 words of 65 bits; use at most 256 regions of at most "
+            "ind_int4: region 0 of the load port, token_shift, has 160 words of 68 bits; use at most 256 regions of at most "
             "65536 words of 64 bits",
         ),
         (
