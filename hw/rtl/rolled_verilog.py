@@ -6,42 +6,17 @@ of one array, and their assignments a loop. Same registers, same integers, cycle
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from hw.rtl.alike_registers import DECLARED, NAME, Format, Member, declared_formats, families_of, with_whole_targets
+
 MEMBERS_MIN = 16
 """Fewer registers stay as they are: a loop over them would not pay for its tables."""
-_PLACED = re.compile(r"(?<![\w'$])([A-Za-z_]\w*)( ?\[\d+(?::\d+)?\])?")
-_NAME = re.compile(r"(?<![\w'$])[A-Za-z_]\w*")
-_DECLARED = re.compile(r"  (reg|wire) (signed )?(?:\[(\d+):0\] )?(\w+)(?: = \d+'h(\w+))?;$")
-_ENABLED = re.compile(r"    if \((\w+)\) (\w+) <= (.*);$")
-_COMPUTED = re.compile(r"      (\w+) = (.*);$")
 _HOLE = re.compile(r"@(\d+)")
 _CLOCKED = "  always @(posedge clk) begin"
-_SEEN_FROM_OUTSIDE = "tap_"
-"""Registers of hw.rtl.ind that the simulator reads by their names."""
-
-Format = tuple[int, bool]
-"""Bits, and whether Verilog takes them as signed."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """A register, computed from its enable and other names by statements that serve nobody else."""
-
-    register: str
-    lines: tuple[int, ...]
-    """The lines that a loop replaces."""
-    private: tuple[str, ...]
-    """Wires that only these statements know; one statement for each in turn, then one for the register."""
-    statements: tuple[str, ...]
-    """With a hole @0, @1, ... for each name: first the register, the private wires, then `names`."""
-    names: tuple[str, ...]
-    """Enable, then everything else that is read, with its index."""
-    formats: tuple[Format, ...]
-    """Of what is in the holes."""
 
 
 @dataclass
@@ -61,16 +36,14 @@ def rolled_verilog(text: str) -> str:
     lines = text.split("\n")
     if _CLOCKED not in lines:
         return text
+    formats = declared_formats(lines[: lines.index(_CLOCKED)])
+    lines = with_whole_targets(lines, formats)
     begin = lines.index(_CLOCKED)
     end = max(number for number, line in enumerate(lines) if line == "  end")
-    declared = [found for line in lines[:begin] if (found := _DECLARED.match(line))]
-    formats = {found[4]: (int(found[3] or 0) + 1, found[2] is not None) for found in declared}
+    declared = [found for line in lines[:begin] if (found := DECLARED.match(line))]
     zero = {found[4] for found in declared if found[1] == "reg" and set(found[5] or "1") == {"0"}}
-    ports = {name for line in lines[:begin] if line.startswith(("  input ", "  output ")) for name in _NAME.findall(line)}
-    alike: dict[tuple[object, ...], list[Member]] = defaultdict(list)
-    for member in _members(lines, range(begin, end), formats, zero - ports):
-        alike[member.statements, member.formats].append(member)
-    families = _independent([members for members in alike.values() if len(members) >= MEMBERS_MIN])
+    ports = {name for line in lines[:begin] if line.startswith(("  input ", "  output ")) for name in NAME.findall(line)}
+    families = _independent(families_of(lines, range(begin, end), formats, zero - ports, smallest=MEMBERS_MIN))
     unused = next(name for length in count(1) if (name := "roll" + "_" * length) not in text)
     rolled = [_roll(f"{unused}{number}", members) for number, members in enumerate(families)]
     elements = {register: element for one in rolled for register, element in one.elements.items()}
@@ -79,13 +52,13 @@ def rolled_verilog(text: str) -> str:
 
     def kept(first: int, last: int) -> list[str]:
         stays = [lines[number] for number in range(first, last) if number not in gone]
-        return [line for line in stays if not ((found := _DECLARED.match(line)) and found[4] in undeclared)]
+        return [line for line in stays if not ((found := DECLARED.match(line)) and found[4] in undeclared)]
 
     before = [*kept(0, begin), *(line for one in rolled for line in one.declarations)]
     # last in the block: whatever else is clocked has read the registers before they change
     loops = [line for one in rolled for line in one.statements]
     whole = [*before, *kept(begin, end), *loops, *kept(end, len(lines))]
-    return "\n".join(_NAME.sub(lambda name: elements.get(name[0], name[0]), line) for line in whole)
+    return "\n".join(NAME.sub(lambda name: elements.get(name[0], name[0]), line) for line in whole)
 
 
 def _independent(families: Sequence[list[Member]]) -> list[list[Member]]:
@@ -93,65 +66,6 @@ def _independent(families: Sequence[list[Member]]) -> list[list[Member]]:
     registers = {member.register for members in families for member in members}
     read = [{name.split("[")[0].strip() for member in members for name in member.names} for members in families]
     return [members for members, names in zip(families, read, strict=True) if not names & registers]
-
-
-def _members(lines: Sequence[str], block: range, formats: Mapping[str, Format], zero: set[str]) -> list[Member]:
-    """Every register of `zero` that is written by one enabled assignment; `block`: the lines of the clocked block."""
-    uses = Counter(name for line in lines for name in _NAME.findall(line))
-    computed = [(found, number) for number in block if (found := _COMPUTED.match(lines[number]))]
-    # declared, computed and read once
-    private = {found[1]: (number, found[2]) for found, number in computed if uses[found[1]] == 3 and found[1] in formats}
-    members = []
-    for number in block:
-        found = _ENABLED.match(lines[number])
-        alone = found is not None and not lines[number + 1].startswith("    else")
-        if found and alone and found[2] in zero and not found[2].startswith(_SEEN_FROM_OUTSIDE):
-            member = _member(number, found[1], found[2], found[3], private, formats)
-            members += [member] if member else []
-    return members
-
-
-def _member(
-    number: int,
-    enable: str,
-    register: str,
-    source: str,
-    private: Mapping[str, tuple[int, str]],
-    formats: Mapping[str, Format],
-) -> Member | None:
-    """None where the register is computed from something else than wires, registers and constant parts of them."""
-    own: list[str] = []
-
-    def gather(text: str) -> None:
-        for name in _NAME.findall(text):
-            if name in private and name not in own:
-                gather(private[name][1])
-                own.append(name)
-
-    gather(source)
-    texts = [private[name][1] for name in own] + [source]
-    found = [match for text in texts for match in _PLACED.finditer(text)]
-    plain = all(match[1] in formats and not match.string[match.end() :].lstrip().startswith("[") for match in found)
-    if not plain or enable not in formats:
-        return None
-    places = {name: place for place, name in enumerate((register, *own))}
-    names = [enable, *(match[0] for match in found if match[1] not in places)]
-    holes = count(1 + len(places))
-
-    def hole(match: re.Match[str]) -> str:
-        return f"@{places[match[1]]}{match[2] or ''}" if match[1] in places else f"@{next(holes)}"
-
-    statements = tuple(_PLACED.sub(hole, text) for text in texts)
-    lines = (*(private[name][0] for name in own), number)
-    read = tuple(_format(name, formats) for name in (*places, *names))
-    return Member(register, lines, tuple(own), statements, tuple(names), read)
-
-
-def _format(placed: str, formats: Mapping[str, Format]) -> Format:
-    """Of a name with or without an index: a part of anything is unsigned."""
-    name, _, index = placed.partition("[")
-    high, _, low = index.rstrip("]").partition(":")
-    return (int(high) - int(low or high) + 1, False) if index else formats[name.strip()]
 
 
 def _type(format: Format) -> str:
