@@ -277,6 +277,13 @@ class TokenizerSpec:
         terms = max(self.token_pairs // self.pool_unit_pairs(octave) for octave in range(self.octaves))
         return IntFormat((terms * self.magnitude.max).bit_length(), signed=False)
 
+    @property
+    def token_shift(self) -> IntFormat:
+        """Of the right shifts that make tokens of pooled magnitudes: at least two more than the largest magnitude needs. Tokens
+        that come as they are have shifts of 0."""
+        largest = 0 if self.ready else max(0, self.pool.bits - self.token.bits)
+        return IntFormat((largest + 2).bit_length(), signed=False)
+
 
 @dataclass(frozen=True)
 class ModelSpec:

@@ -72,7 +72,7 @@ def integer_windows(
     seen = np.concatenate(pooled)[_rows_in_training(found, [len(stream) for stream in pooled], design)]
     fitting, flat = fitting_shift(seen, spec).reshape(-1), seen.reshape(len(seen), -1)
     weight = embed / _standardisation(flat, fitting, spec.token).scale.numpy().astype(np.float64) / 2.0**fitting
-    token_shift = balanced_shift(fitting, flat.std(axis=0), weight, design.quant.weight)
+    token_shift = balanced_shift(fitting, flat.std(axis=0), weight, design.quant.weight, spec.token_shift.max)
     standardisation = _standardisation(flat, token_shift, spec.token)
     token_shift = token_shift.reshape(spec.channels, spec.wavelets)
     tokens = [torch.from_numpy(_requantized(stream, token_shift, design)).float() for stream in pooled]

@@ -4,7 +4,6 @@ import numpy as np
 
 from designs.number_format import IntFormat
 from designs.schema import TokenizerSpec
-from quant.quant_ind import SHIFT_MAX
 
 COARSER = np.arange(6)
 """Octaves tried beyond the shift that fits the range."""
@@ -14,11 +13,11 @@ EXPONENTS_TRIED = 16
 def fitting_shift(pooled: np.ndarray, spec: TokenizerSpec, quantile: float = 0.995) -> np.ndarray:
     """pooled int64 [tokens, channels, wavelets] -> shift [channels, wavelets]: `quantile` of each feature just fits a token."""
     high = np.quantile(pooled, quantile, axis=0)
-    return np.clip(np.ceil(np.log2((high + 1) / (spec.token.max + 1))), 0, SHIFT_MAX).astype(np.int64)
+    return np.clip(np.ceil(np.log2((high + 1) / (spec.token.max + 1))), 0, spec.token_shift.max).astype(np.int64)
 
 
-def balanced_shift(fitting: np.ndarray, deviation: np.ndarray, weight: np.ndarray, fmt: IntFormat) -> np.ndarray:
-    """The shifts, each at least `fitting`, with which `embed` is closest to itself in float.
+def balanced_shift(fitting: np.ndarray, deviation: np.ndarray, weight: np.ndarray, fmt: IntFormat, most: int) -> np.ndarray:
+    """The shifts, each from `fitting` to `most`, with which `embed` is closest to itself in float.
 
     fitting int64 [features]; deviation [features]: standard deviation of the pooled magnitude; weight [outputs, features]: of
     `embed` for pooled magnitudes; fmt: its weights' format.
@@ -28,7 +27,7 @@ def balanced_shift(fitting: np.ndarray, deviation: np.ndarray, weight: np.ndarra
     token bits, which they can spare, for weight bits. The squared error at the outputs, of rounded weights and of rounded
     tokens together, is the least over all shifts and scales.
     """
-    shift = np.minimum(fitting + COARSER[:, None], SHIFT_MAX)  # [choices, features]
+    shift = np.minimum(fitting + COARSER[:, None], most)  # [choices, features]
     scaled = weight * 2.0 ** shift[:, None]  # [choices, outputs, features]
     rounded_tokens = (scaled**2).sum(axis=1) / 12
     largest = np.abs(scaled).max()

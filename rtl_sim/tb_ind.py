@@ -299,7 +299,7 @@ async def token_shifts_are_changed_between_two_tokens_while_it_decodes(dut, stal
     design, before = case_of(ind)
     if design.tokenizer.ready:
         return
-    after = replace(before, token_shift=(before.token_shift + 1) % 32)
+    after = replace(before, token_shift=(before.token_shift + 1) % (design.tokenizer.bank.token_shift.max + 1))
     features, outputs = design.tokenizer.features, design.model.outputs
     samples = random_samples(design, tokens=design.model.tokens + 11, seed=9)
     old, new = (tokens_of(samples, one).tolist() for one in (before, after))

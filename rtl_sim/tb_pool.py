@@ -6,7 +6,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from hw.plan.memory import TOKEN_SHIFT_BITS, Region
+from hw.plan.memory import Region
 from hw.rtl.pool import Pool
 from quant.golden.pool import pool_weights
 from quant.golden.requantize import requantize
@@ -22,13 +22,14 @@ def shifts_of(spec) -> np.ndarray:
     """int64 [channels * octaves, wavelets_per_octave]: every shift in turn, among ones that suit the pool."""
     count = spec.channels * spec.wavelets
     useful = np.arange(count) % 8 + spec.pool.bits - spec.token.bits - 3
-    return np.where(np.arange(count) % 3 == 0, np.arange(count) % 32, useful).reshape(-1, spec.wavelets_per_octave)
+    every, useful = np.arange(count) % (spec.token_shift.max + 1), np.minimum(useful, spec.token_shift.max)
+    return np.where(np.arange(count) % 3 == 0, every, useful).reshape(-1, spec.wavelets_per_octave)
 
 
 def _pool(spec) -> Pool:
     shifts = shifts_of(spec)
-    region = Region("token_shift", 0, len(shifts), TOKEN_SHIFT_BITS * spec.wavelets_per_octave, bank=0)
-    return Pool(spec, region, init=pack_rows(shifts, TOKEN_SHIFT_BITS))
+    region = Region("token_shift", 0, len(shifts), spec.token_shift.bits * spec.wavelets_per_octave, bank=0)
+    return Pool(spec, region, init=pack_rows(shifts, spec.token_shift.bits))
 
 
 NAMES = ("ind_tiny", "ind_int4_two_channels", "step_as_long_as_token", "odd_pairs_one_channel", "one_octave")
@@ -100,7 +101,7 @@ async def a_loaded_shift_is_used(dut):
     await cycle
     dut.bus__strobe.value = 0
     found = await bench.run(values.tolist(), 2 * spec.channels * spec.octaves, reset=False)
-    restored = pack_rows(shifts_of(spec), TOKEN_SHIFT_BITS)[0]
+    restored = pack_rows(shifts_of(spec), spec.token_shift.bits)[0]
     dut.bus__data.value, dut.bus__strobe.value = restored, 1
     await cycle
     dut.bus__strobe.value = 0
@@ -115,7 +116,7 @@ async def loaded_shifts_replace_all_others_between_two_tokens(dut, stall):
     block, tokens = block_under_test(VARIANTS), 12
     spec, region = block.spec, block.token_shift
     count = spec.channels * spec.octaves
-    pair = [shifts_of(spec), (shifts_of(spec) + 1) % 32]
+    pair = [shifts_of(spec), (shifts_of(spec) + 1) % (spec.token_shift.max + 1)]
     values = magnitudes_of(spec, tokens, seed=5)
     golden = [golden_tokens(values, tokens, spec, shifts) for shifts in pair]
     bench = StreamBench(dut, stall, block=block)
@@ -124,7 +125,7 @@ async def loaded_shifts_replace_all_others_between_two_tokens(dut, stall):
     async def load(bank: int) -> None:
         while not int(dut.settled.value) & 1:
             await RisingEdge(dut.clk)
-        for address, word in enumerate(pack_rows(pair[bank], TOKEN_SHIFT_BITS)):
+        for address, word in enumerate(pack_rows(pair[bank], spec.token_shift.bits)):
             dut.bus__region.value, dut.bus__address.value = region.index, address + bank * region.depth
             dut.bus__data.value, dut.bus__strobe.value = word, 1
             await RisingEdge(dut.clk)

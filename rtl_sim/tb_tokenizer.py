@@ -4,7 +4,7 @@ import cocotb
 import numpy as np
 
 from hw.plan.cycles import tokenizer_cycles
-from hw.plan.memory import GAIN_SHIFT_BITS, TOKEN_SHIFT_BITS, Region, preprocess_words
+from hw.plan.memory import GAIN_SHIFT_BITS, Region, preprocess_words
 from hw.plan.spatial import spatial_layout, weight_rows
 from hw.rtl.tokenizer import Tokenizer
 from quant.golden.parameters import PreprocessParameters
@@ -48,8 +48,8 @@ def shifts_of(spec) -> np.ndarray:
 
 def _tokenizer(spec) -> Tokenizer:
     shifts = shifts_of(spec).reshape(-1, spec.wavelets_per_octave)
-    words = {"token_shift": pack_rows(shifts, TOKEN_SHIFT_BITS)}
-    regions = {"token_shift": Region("token_shift", 0, len(shifts), TOKEN_SHIFT_BITS * spec.wavelets_per_octave, 0)}
+    words = {"token_shift": pack_rows(shifts, spec.bank.token_shift.bits)}
+    regions = {"token_shift": Region("token_shift", 0, len(shifts), spec.bank.token_shift.bits * spec.wavelets_per_octave, 0)}
     if spec.spatial is not None:
         layout, bits = spatial_layout(spec), spec.spatial.weight.bits
         words["spatial_weight"] = pack_rows(weight_rows(weights_of(spec), spec) & ((1 << bits) - 1), bits)

@@ -15,7 +15,6 @@ from hw.plan.spatial import spatial_layout, weight_rows
 from quant.golden.parameters import IntegerParameters, PreprocessParameters
 
 FRAME_START = 0xA5
-TOKEN_SHIFT_BITS = 5
 GAIN_SHIFT_BITS = 5
 """Of preprocessing: a right shift of GAIN_BITS - shift, 0 to 2 * GAIN_BITS."""
 WORDS_MAX = 1 << 16
@@ -62,8 +61,8 @@ def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
     last preprocess, where the design has it.
 
     Raises DesignError where a memory is too large for the load port.
-    `token_shift`: address channel * octaves + octave, one 5-bit shift per wavelet of the octave, wavelet 0 in the low bits;
-    absent where samples are tokens already. `spatial_weight`, where there is a filter: hw.plan.spatial, address
+    `token_shift`: address channel * octaves + octave, a `TokenizerSpec.token_shift` per wavelet of the octave, wavelet 0 in the
+    low bits; absent where samples are tokens already. `spatial_weight`, where there is a filter: hw.plan.spatial, address
     channel * groups + group, lane 0 in the low bits.
     `<layer>_weight`: address nf * (inputs / simd) + sf, weight [nf * pe + p, sf * simd + s] at place p * simd + s, place 0 in
     the low bits. `<layer>_bias`: one word per output. `position`: address token * embed_dim + dim.
@@ -92,7 +91,7 @@ def regions(design: Design, folding: dict[str, Folding]) -> tuple[Region, ...]:
 def _tokenizer_shapes(spec: TokenizerSpec) -> list[tuple[str, int, int]]:
     if spec.ready:
         return []
-    shapes = [("token_shift", spec.bank_channels * spec.octaves, spec.wavelets_per_octave * TOKEN_SHIFT_BITS)]
+    shapes = [("token_shift", spec.bank_channels * spec.octaves, spec.wavelets_per_octave * spec.bank.token_shift.bits)]
     if spec.spatial is not None:
         layout = spatial_layout(spec)
         shapes.append(("spatial_weight", layout.words(spec.channels), layout.lanes * spec.spatial.weight.bits))
@@ -168,7 +167,7 @@ def _tokenizer_words(parameters: IntegerParameters) -> dict[str, list[int]]:
     if spec.ready:
         return {}
     shifts = parameters.token_shift.reshape(spec.bank_channels * spec.octaves, spec.wavelets_per_octave)
-    words = {"token_shift": _pack(shifts, IntFormat(TOKEN_SHIFT_BITS, signed=False))}
+    words = {"token_shift": _pack(shifts, spec.bank.token_shift)}
     if spec.spatial is not None and parameters.spatial_weight is not None:
         words["spatial_weight"] = _pack(weight_rows(parameters.spatial_weight, spec), spec.spatial.weight)
     return words

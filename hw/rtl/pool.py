@@ -68,7 +68,7 @@ class Pool(wiring.Component):
                 total[j].eq(Mux(order.first, 0, stored[j]) + product),
                 carried[j].eq((self.i.payload[j] << units) - product),
             ]
-            token = half_up_shift(m, finished[j], shift.read_data.word_select(j, 5), spec.token)
+            token = half_up_shift(m, finished[j], shift.read_data.word_select(j, spec.token_shift.bits), spec.token)
             m.d.comb += self.o.payload.values[j].eq(token)
         m.d.comb += [
             sums.address.eq(order.address),

@@ -6,42 +6,44 @@ of one array, and their assignments a loop. Same registers, same integers, cycle
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from hw.rtl.alike_registers import DECLARED, NAME, Format, Member, declared_formats, families_of, with_whole_targets
+from hw.rtl.lane_words import Word, words_of
+
 MEMBERS_MIN = 16
 """Fewer registers stay as they are: a loop over them would not pay for its tables."""
-_PLACED = re.compile(r"(?<![\w'$])([A-Za-z_]\w*)( ?\[\d+(?::\d+)?\])?")
-_NAME = re.compile(r"(?<![\w'$])[A-Za-z_]\w*")
-_DECLARED = re.compile(r"  (reg|wire) (signed )?(?:\[(\d+):0\] )?(\w+)(?: = \d+'h(\w+))?;$")
-_ENABLED = re.compile(r"    if \((\w+)\) (\w+) <= (.*);$")
-_COMPUTED = re.compile(r"      (\w+) = (.*);$")
-_HOLE = re.compile(r"@(\d+)")
+_HOLE = re.compile(r"@(\d+)((?: ?\[[\d:]+\])?)")
 _CLOCKED = "  always @(posedge clk) begin"
-_SEEN_FROM_OUTSIDE = "tap_"
-"""Registers of hw.rtl.ind that the simulator reads by their names."""
-
-Format = tuple[int, bool]
-"""Bits, and whether Verilog takes them as signed."""
+WORD_BITS = 32
+_HIGH_BITS_MATTER = re.compile(r">>|[/%]|\*\*")
+"""Operators whose low bits depend on the width in which Verilog computes; a wider result of all others has the same ones."""
 
 
 @dataclass(frozen=True)
-class Member:
-    """A register, computed from its enable and other names by statements that serve nobody else."""
+class Local:
+    """A variable of a loop that stands for its lowest `bits` bits, `held` in more: equal widths make the widest vectors."""
 
-    register: str
-    lines: tuple[int, ...]
-    """The lines that a loop replaces."""
-    private: tuple[str, ...]
-    """Wires that only these statements know; one statement for each in turn, then one for the register."""
-    statements: tuple[str, ...]
-    """With a hole @0, @1, ... for each name: first the register, the private wires, then `names`."""
-    names: tuple[str, ...]
-    """Enable, then everything else that is read, with its index."""
-    formats: tuple[Format, ...]
-    """Of what is in the holes."""
+    name: str
+    bits: int
+    signed: bool
+    held: int
+
+    @property
+    def declaration(self) -> str:
+        return f"reg [{max(self.held, self.bits) - 1}:0] {self.name};"
+
+    @property
+    def whole(self) -> str:
+        """What the variable stands for, with its own width and sign."""
+        return self.part(self.bits - 1, 0, signed=self.signed)
+
+    def part(self, high: int, low: int, *, signed: bool) -> str:
+        text = f"{self.name}[{high}:{low}]"
+        return f"$signed({text})" if signed else text
 
 
 @dataclass
@@ -61,16 +63,14 @@ def rolled_verilog(text: str) -> str:
     lines = text.split("\n")
     if _CLOCKED not in lines:
         return text
+    formats = declared_formats(lines[: lines.index(_CLOCKED)])
+    lines = with_whole_targets(lines, formats)
     begin = lines.index(_CLOCKED)
     end = max(number for number, line in enumerate(lines) if line == "  end")
-    declared = [found for line in lines[:begin] if (found := _DECLARED.match(line))]
-    formats = {found[4]: (int(found[3] or 0) + 1, found[2] is not None) for found in declared}
+    declared = [found for line in lines[:begin] if (found := DECLARED.match(line))]
     zero = {found[4] for found in declared if found[1] == "reg" and set(found[5] or "1") == {"0"}}
-    ports = {name for line in lines[:begin] if line.startswith(("  input ", "  output ")) for name in _NAME.findall(line)}
-    alike: dict[tuple[object, ...], list[Member]] = defaultdict(list)
-    for member in _members(lines, range(begin, end), formats, zero - ports):
-        alike[member.statements, member.formats].append(member)
-    families = _independent([members for members in alike.values() if len(members) >= MEMBERS_MIN])
+    ports = {name for line in lines[:begin] if line.startswith(("  input ", "  output ")) for name in NAME.findall(line)}
+    families = _independent(families_of(lines, range(begin, end), formats, zero - ports, smallest=MEMBERS_MIN))
     unused = next(name for length in count(1) if (name := "roll" + "_" * length) not in text)
     rolled = [_roll(f"{unused}{number}", members) for number, members in enumerate(families)]
     elements = {register: element for one in rolled for register, element in one.elements.items()}
@@ -79,13 +79,13 @@ def rolled_verilog(text: str) -> str:
 
     def kept(first: int, last: int) -> list[str]:
         stays = [lines[number] for number in range(first, last) if number not in gone]
-        return [line for line in stays if not ((found := _DECLARED.match(line)) and found[4] in undeclared)]
+        return [line for line in stays if not ((found := DECLARED.match(line)) and found[4] in undeclared)]
 
     before = [*kept(0, begin), *(line for one in rolled for line in one.declarations)]
     # last in the block: whatever else is clocked has read the registers before they change
     loops = [line for one in rolled for line in one.statements]
     whole = [*before, *kept(begin, end), *loops, *kept(end, len(lines))]
-    return "\n".join(_NAME.sub(lambda name: elements.get(name[0], name[0]), line) for line in whole)
+    return "\n".join(NAME.sub(lambda name: elements.get(name[0], name[0]), line) for line in whole)
 
 
 def _independent(families: Sequence[list[Member]]) -> list[list[Member]]:
@@ -93,65 +93,6 @@ def _independent(families: Sequence[list[Member]]) -> list[list[Member]]:
     registers = {member.register for members in families for member in members}
     read = [{name.split("[")[0].strip() for member in members for name in member.names} for members in families]
     return [members for members, names in zip(families, read, strict=True) if not names & registers]
-
-
-def _members(lines: Sequence[str], block: range, formats: Mapping[str, Format], zero: set[str]) -> list[Member]:
-    """Every register of `zero` that is written by one enabled assignment; `block`: the lines of the clocked block."""
-    uses = Counter(name for line in lines for name in _NAME.findall(line))
-    computed = [(found, number) for number in block if (found := _COMPUTED.match(lines[number]))]
-    # declared, computed and read once
-    private = {found[1]: (number, found[2]) for found, number in computed if uses[found[1]] == 3 and found[1] in formats}
-    members = []
-    for number in block:
-        found = _ENABLED.match(lines[number])
-        alone = found is not None and not lines[number + 1].startswith("    else")
-        if found and alone and found[2] in zero and not found[2].startswith(_SEEN_FROM_OUTSIDE):
-            member = _member(number, found[1], found[2], found[3], private, formats)
-            members += [member] if member else []
-    return members
-
-
-def _member(
-    number: int,
-    enable: str,
-    register: str,
-    source: str,
-    private: Mapping[str, tuple[int, str]],
-    formats: Mapping[str, Format],
-) -> Member | None:
-    """None where the register is computed from something else than wires, registers and constant parts of them."""
-    own: list[str] = []
-
-    def gather(text: str) -> None:
-        for name in _NAME.findall(text):
-            if name in private and name not in own:
-                gather(private[name][1])
-                own.append(name)
-
-    gather(source)
-    texts = [private[name][1] for name in own] + [source]
-    found = [match for text in texts for match in _PLACED.finditer(text)]
-    plain = all(match[1] in formats and not match.string[match.end() :].lstrip().startswith("[") for match in found)
-    if not plain or enable not in formats:
-        return None
-    places = {name: place for place, name in enumerate((register, *own))}
-    names = [enable, *(match[0] for match in found if match[1] not in places)]
-    holes = count(1 + len(places))
-
-    def hole(match: re.Match[str]) -> str:
-        return f"@{places[match[1]]}{match[2] or ''}" if match[1] in places else f"@{next(holes)}"
-
-    statements = tuple(_PLACED.sub(hole, text) for text in texts)
-    lines = (*(private[name][0] for name in own), number)
-    read = tuple(_format(name, formats) for name in (*places, *names))
-    return Member(register, lines, tuple(own), statements, tuple(names), read)
-
-
-def _format(placed: str, formats: Mapping[str, Format]) -> Format:
-    """Of a name with or without an index: a part of anything is unsigned."""
-    name, _, index = placed.partition("[")
-    high, _, low = index.rstrip("]").partition(":")
-    return (int(high) - int(low or high) + 1, False) if index else formats[name.strip()]
 
 
 def _type(format: Format) -> str:
@@ -183,50 +124,82 @@ def _roll(array: str, members: Sequence[Member]) -> Rolled:
 
 def _task(array: str, number: int, group: Sequence[Member], stride: int, rolled: Rolled) -> list[str]:
     """The loop of a group. All it chooses between is local and read before: else it would not become vector code."""
-    first = group[0]
-    own, computed, lane = f"{array}_own", f"{array}_next", f"{array}_lane"
-    wires = [f"{array}_wire_{place}" for place in range(len(first.private))]
-    local = dict(zip((own, *wires), first.formats, strict=False)) | {computed: first.formats[0]}
-    constants: dict[str, str] = {}
-    read = []
-    for place, column in enumerate(zip(*(member.names for member in group), strict=True)):
-        format = first.formats[1 + len(wires) + place]
-        distinct = list(dict.fromkeys(column))
-        if len(distinct) > 2:
-            read.append(_table_word(array, column, format, stride, rolled))
-            continue
-        names = [f"{array}_read_{place}_{value}" for value in range(len(distinct))]
-        local |= dict.fromkeys(names, format)
-        constants |= dict(zip(names, distinct, strict=True))
-        second = sum(1 << at for at, name in enumerate(column) if name != distinct[0])
-        chosen = f"((({stride}'d{second} >> {lane}) & {stride}'d1) != 0 ? {names[-1]} : {names[0]})"
-        read.append(names[0] if len(distinct) == 1 else chosen)
-    holes = [own, *wires, *read]
-    texts = [_HOLE.sub(lambda hole: holes[int(hole[1])], statement) for statement in first.statements]
+    first, lane = group[0], f"{array}_lane"
+    held = 0 if any(map(_HIGH_BITS_MATTER.search, first.statements)) else WORD_BITS
+    own, computed = (Local(f"{array}_{name}", *first.formats[0], held) for name in ("own", "next"))
+    formats = enumerate(first.formats[1 : 1 + len(first.private)])
+    wires = [Local(f"{array}_wire_{place}", *format, held) for place, format in formats]
+    read = _read(array, group, stride, held)
+    texts = [_filled(statement, (own, *wires), read.texts) for statement in first.statements]
     element = f"{array}[{number * stride} + {lane}]"
     return [
         f"  task automatic {array}_{number};",
         f"    reg [31:0] {lane};",
-        *(f"    {_type(format)} {name};" for name, format in local.items()),
-        *(f"    {name} = {value};" for name, value in constants.items()),
+        *(f"    {local.declaration}" for local in (own, *wires, computed, *read.words, *read.constants)),
+        *(f"    {local.name} = {value};" for local, value in read.constants.items()),
         "    /*verilator unroll_disable*/",
         f"    for ({lane} = 0; {lane} < {stride}; {lane} = {lane} + 1) begin",
-        f"      {own} = {element};",
-        *(f"      {name} = {text};" for name, text in zip((*wires, computed), texts, strict=True)),
-        f"      {element} = {read[0]} ? {computed} : {own};",
+        f"      {own.name} = {element};",
+        *(f"      {local.name} = {_table(array, word, stride, rolled)}[{lane}];" for local, word in read.words.items()),
+        *(f"      {local.name} = {text};" for local, text in zip((*wires, computed), texts, strict=True)),
+        f"      {element} = {read.texts[0]} ? {computed.whole} : {own.whole};",
         "    end",
         "  endtask",
     ]
 
 
-def _table_word(array: str, column: tuple[str, ...], format: Format, stride: int, rolled: Rolled) -> str:
-    """Lane's word of a table of `column`, of 32 bits at least, which vector code likes best; made where there is none."""
-    bits, signed = format
-    if column not in rolled.tables:
-        rolled.tables[column] = f"{array}_table_{len(rolled.tables)}"
-        rolled.declarations.append(f"  reg [{max(32, bits) - 1}:0] {rolled.tables[column]} [0:{stride - 1}];")
-    word = f"{rolled.tables[column]}[{array}_lane][{bits - 1}:0]"
-    return f"$signed({word})" if signed else word
+@dataclass
+class Read:
+    """What a loop reads: `texts` for the holes of its statements, in the variables that hold it."""
+
+    texts: list[str] = field(default_factory=list)
+    constants: dict[Local, str] = field(default_factory=dict)
+    """Read before the loop, for every lane or for some."""
+    words: dict[Local, Word] = field(default_factory=dict)
+    """Read from a table, for one lane."""
+
+
+def _read(array: str, group: Sequence[Member], stride: int, held: int) -> Read:
+    """The enable and the other names of the members: one name for all, two to choose from, or a word of a table."""
+    columns = list(zip(*(member.names for member in group), strict=True))
+    formats = dict(zip(columns, group[0].formats[1 + len(group[0].private) :], strict=True))
+    parts = words_of({column: bits for column, (bits, _) in formats.items() if len(set(column)) > 2})
+    read, words = Read(), dict.fromkeys(part.word for part in parts.values())
+    local = {word: Local(f"{array}_word_{place}", word.bits, False, held) for place, word in enumerate(words)}
+    read.words = {name: word for word, name in local.items()}
+    for place, column in enumerate(columns):
+        bits, signed = formats[column]
+        distinct = list(dict.fromkeys(column))
+        if len(distinct) > 2:
+            part = parts[column]
+            read.texts.append(local[part.word].part(part.low + bits - 1, part.low, signed=signed))
+            continue
+        names = [Local(f"{array}_read_{place}_{value}", bits, signed, held) for value in range(len(distinct))]
+        read.constants |= dict(zip(names, distinct, strict=True))
+        second = sum(1 << at for at, name in enumerate(column) if name != distinct[0])
+        chosen = f"((({stride}'d{second} >> {array}_lane) & {stride}'d1) != 0 ? {names[-1].whole} : {names[0].whole})"
+        read.texts.append(names[0].whole if len(distinct) == 1 else chosen)
+    return read
+
+
+def _filled(statement: str, locals: Sequence[Local], read: Sequence[str]) -> str:
+    """`statement` with `locals` in its first holes, whole or in part, and what is `read` in the others, the enable first."""
+
+    def fill(hole: re.Match[str]) -> str:
+        place, index = int(hole[1]), hole[2]
+        if place >= len(locals):
+            return read[place - len(locals)]
+        return locals[place].name + index if index else locals[place].whole
+
+    return _HOLE.sub(fill, statement)
+
+
+def _table(array: str, word: Word, stride: int, rolled: Rolled) -> str:
+    """A table of `word`, of 32 bits at least, which vector code likes best; made where there is none."""
+    if word.names not in rolled.tables:
+        rolled.tables[word.names] = f"{array}_table_{len(rolled.tables)}"
+        rolled.declarations.append(f"  reg [{max(32, word.bits) - 1}:0] {rolled.tables[word.names]} [0:{stride - 1}];")
+    return rolled.tables[word.names]
 
 
 def _grouped(members: Sequence[Member]) -> list[list[Member]]:
@@ -238,5 +211,6 @@ def _grouped(members: Sequence[Member]) -> list[list[Member]]:
             groups[member.names[column]].append(member)
         even = len({len(group) for group in groups.values()}) == 1 and 1 < len(groups) <= len(members) // 4
         if even and (len(best) == 1 or len(groups) < len(best)):
-            best = list(groups.values())
+            # in the order of what they read, so that groups which read the same share their tables
+            best = [sorted(group, key=lambda member: member.names) for group in groups.values()]
     return best

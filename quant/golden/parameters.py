@@ -131,7 +131,7 @@ class IntegerParameters:
         tokenizer, model = design.tokenizer, design.model
         shape = (tokenizer.bank_channels, tokenizer.wavelets)
         object.__setattr__(
-            self, "token_shift", _inside(f"{design.name}: token_shift", self.token_shift, shape, IntFormat(5, signed=False))
+            self, "token_shift", _inside(f"{design.name}: token_shift", self.token_shift, shape, tokenizer.bank.token_shift)
         )
         self._check_preprocess()
         self._check_spatial()

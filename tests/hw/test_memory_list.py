@@ -25,7 +25,7 @@ def test_the_memories_of_the_tokenizer() -> None:
         "wavelet_bank.pair": (32, 12),
         **{f"wavelet_bank.state_{part}": (160, 2 * 2 * 12) for part in range(3)},
         "pool.sums": (160, 2 * 21),
-        "pool.shift": (2 * 160, 2 * 5),
+        "pool.shift": (2 * 160, 2 * 4),
         "token_buffer": (160, 2 * 8),
     }
 

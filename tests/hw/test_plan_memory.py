@@ -42,7 +42,7 @@ def random_integers(design: Design, seed: int) -> IntegerParameters:
         layer.name: LinearParameters(draw(layer.weight, layer.outputs, layer.inputs), draw(layer.bias, layer.outputs), 3)
         for layer in linear_layers(design)
     }
-    shifts = rng.integers(0, 32, (spec.bank_channels, spec.wavelets))
+    shifts = rng.integers(0, spec.bank.token_shift.max, (spec.bank_channels, spec.wavelets), endpoint=True)
     spatial = draw(spec.spatial.weight, spec.bank_channels, spec.channels) if spec.spatial else None
     position = draw(design.quant.stream, model.tokens, model.embed_dim)
     attention = (AttentionShifts(4, 5),) * model.layers
@@ -168,7 +168,8 @@ def test_words_hold_shifts(design: Design) -> None:
         for wavelet in range(spec.wavelets):
             octave, place = divmod(wavelet, spec.wavelets_per_octave)
             word = words["token_shift"][channel * spec.octaves + octave]
-            assert word >> (5 * place) & 31 == integers.token_shift[channel, wavelet]
+            shift = spec.bank.token_shift
+            assert word >> (shift.bits * place) & shift.max == integers.token_shift[channel, wavelet]
 
 
 @pytest.mark.parametrize(("virtual", "bits", "lanes", "groups"), [(4, 8, 4, 1), (9, 8, 5, 2), (24, 8, 8, 3), (17, 7, 9, 2)])
@@ -271,7 +272,7 @@ def test_regions_are_numbered_and_hold_all_parameters_and_nothing_else(design: D
     )
     assert values == parameters(design) + filled_up(design)
     shifts = sum(region.bits for region in found if region.name == "token_shift")
-    assert shifts == (0 if design.tokenizer.ready else design.tokenizer.features * 5)
+    assert shifts == (0 if design.tokenizer.ready else design.tokenizer.features * design.tokenizer.bank.token_shift.bits)
 
 
 @each(PIPELINES[0], ENGINES[0])
@@ -301,10 +302,10 @@ def test_a_frame_in_bytes() -> None:
         (
             replace(
                 IMPLANT,
-                tokenizer=replace(IMPLANT.tokenizer, wavelets=65),
-                hardware=replace(IMPLANT.hardware, stage_cycles=5200),
+                tokenizer=replace(IMPLANT.tokenizer, wavelets=85),
+                hardware=replace(IMPLANT.hardware, stage_cycles=6800),
             ),
-            "ind_int4: region 0 of the load port, token_shift, has 160 words of 65 bits; use at most 256 regions of at most "
+            "ind_int4: region 0 of the load port, token_shift, has 160 words of 68 bits; use at most 256 regions of at most "
             "65536 words of 64 bits",
         ),
         (

@@ -64,6 +64,43 @@ SIGNED_SHARED = alike("s * t", before="").replace(
 )
 
 
+def recoded(rows: int = 8, lanes: int = 4) -> str:
+    """Sums of products as the engine has them: a digit per row, its parts read often, sums whose highest bit nobody reads."""
+    lines = ["  reg [7:0] y;", "  reg [7:0] z;", "  reg [23:0] digits = 24'h000000;", "  wire [23:0] fresh;"]
+    lines += [
+        "  assign fresh = { a, b, a } ^ { b, a[3:0], b, a[7:4] };",
+        "  always @(posedge clk)",
+        "    if (go) digits <= fresh;",
+    ]
+    sums = []
+    for lane in range(lanes):
+        lines += [f"  wire step_{lane};", f"  assign step_{lane} = en & (b[{lane}] | go);"]
+        lines += [f"  reg [7:0] own_{lane} = 8'h00;", "  always @(posedge clk)", f"    if (a[{lane}]) own_{lane} <= b;"]
+        for row in range(rows):
+            name, one, two, negative = (f"{lane}_{row}", *(f"digits[{3 * row + bit}]" for bit in range(3)))
+            lines += [f"  reg signed [11:0] sum_{name} = 12'h000;", f"  wire signed [11:0] next_{name};"]
+            lines += [
+                f"  wire [{high}:0] {wire}_{name};" for wire, high in (("either", 8), ("twice", 8), ("once", 8), ("all", 12))
+            ]
+            lines += [f"  wire signed [8:0] product_{name};"]
+            lines += [f"  assign once_{name} = {{ own_{lane}[7], own_{lane} }} & {{ {', '.join([one] * 9)} }};"]
+            lines += [f"  assign twice_{name} = {{ own_{lane}, 1'h0 }} & {{ {', '.join([two] * 9)} }};"]
+            lines += [f"  assign either_{name} = once_{name} | twice_{name};"]
+            lines += [f"  assign product_{name} = either_{name} ^ {{ {', '.join([negative] * 9)} }};"]
+            wide = f"{{ product_{name}[8], product_{name}[8], product_{name} }}"
+            lines += [f"  assign {{ all_{name}[12], next_{name} }} = $signed(sum_{name}) + $signed({wide});"]
+            lines += [f"  assign all_{name}[11:0] = next_{name};"]
+            lines += ["  always @(posedge clk)", f"    if (step_{lane}) sum_{name} <= next_{name};"]
+            sums.append(f"sum_{name}")
+    lines += ["  always @(posedge clk)", f"    y <= {' ^ '.join(f'{one}[7:0]' for one in sums)};"]
+    lines += ["  always @(posedge clk)", f"    z <= {' + '.join(f'{one}[11:4]' for one in sums)};"]
+    return "\n".join(lines) + "\n"
+
+
+NARROW = alike("(a + b) >> s{n}", bits=8, before="  wire [1:0] s{n};\n  assign s{n} = a[1:0] | b[1:0];")
+"""What is shifted down has no ninth bit: the sum has eight."""
+
+
 def rolled(body: str, name: str = "small") -> str:
     return rolled_verilog(guarded_verilog(module(body, name)))
 
@@ -73,6 +110,19 @@ def test_registers_that_are_alike_are_elements_of_one_array() -> None:
     assert not re.search(r"\b(sum|from|product|total)_\d_\d\b", text)
     assert text.count("endtask") == ROWS and "  reg signed [8:0] roll_0 [0:31];" in text
     assert "roll_0[0][7:0] ^ roll_0[1][7:0]" in text, "whoever read a register reads its element"
+
+
+def test_what_serves_one_register_is_in_its_loop_however_often_it_is_read() -> None:
+    text = rolled(recoded())
+    assert not re.search(r"\b(sum|next|all|once|twice|either|product)_\d_\d\b", text)
+    assert re.search(r"roll_0_table_0\[\d\] = digits\[5:3\];", text) and "roll_0_table_1" not in text, (
+        "a row's digit is one word"
+    )
+
+
+def test_a_wire_that_makes_registers_differ_stays_outside() -> None:
+    text = rolled(SIGNED_NETS)
+    assert "s19 = b ^ 8'd19;" in text and "roll_0_table_0[19] = s19;" in text
 
 
 def test_few_registers_stay_as_they_are() -> None:
@@ -108,9 +158,10 @@ def test_ports_and_parts_that_are_chosen_at_run_time_stay_outside() -> None:
 def test_loops_compute_what_the_registers_computed(tmp_path: Path) -> None:
     bodies = {"grid": multipliers(), "short": multipliers(rows=8, lanes=3)}
     bodies |= {"odd": multipliers(odd="-"), "product": SIGNED_PRODUCT, "nets": SIGNED_NETS, "shared": SIGNED_SHARED}
+    bodies |= {"recoded": recoded(), "narrow": NARROW}
     twins = {name: (module(body, f"{name}_plain"), rolled(body, f"{name}_guarded")) for name, body in bodies.items()}
     assert all("endtask" in text for _, text in twins.values())
-    spoilt = rolled(multipliers(), "spoilt_guarded").replace("roll_0_next : roll_0_own;", "roll_0_next : 9'h001;", 1)
+    spoilt = rolled(multipliers(), "spoilt_guarded").replace("$signed(roll_0_own[8:0]);", "9'h001;", 1)
     found = run_bench(side_by_side(twins | {"spoilt": (module(multipliers(), "spoilt_plain"), spoilt)}), tmp_path)
     assert found.pop("spoilt")[0] > 100, "the bench sees a difference"
     assert {name for name, (different, _) in found.items() if different} == set()
@@ -123,3 +174,7 @@ def test_the_multipliers_of_the_engine_are_rolled(tmp_path: Path) -> None:
     text = emit_guarded(rtlil).read_text()
     register = r"  reg .*array__lane_\d__sum_\d( =.*)?;"
     assert "endtask" in text and not re.search(register, text)
+    products = r"\bengine__datapath__array__lane_\d__mac_\d"
+    assert not re.search(products, text), "products, too, are in the loops alone"
+    tables = re.findall(r"  reg \[31:0\] (roll_\d+)_table_\d+ ", text)
+    assert max(tables.count(array) for array in tables) <= 3, "a bias, and for each kind of lane a row's digits, are one word"

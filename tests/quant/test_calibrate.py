@@ -69,14 +69,14 @@ def test_balanced_shifts_keep_faint_weights_from_rounding_to_zero():
         off = np.clip(np.floor(scaled / step + 0.5), INT4.min, INT4.max) * step - scaled
         return ((off * deviation / 2.0**shift) ** 2).sum(axis=(1, 2)).min() + (scaled**2).sum() / 12
 
-    balanced = balanced_shift(fitting, deviation, weight, INT4)
+    balanced = balanced_shift(fitting, deviation, weight, INT4, 31)
     assert (balanced >= fitting).all() and error(balanced) < error(fitting) / 2.5
     for j in range(0, 40, 7):  # no single feature does better elsewhere
         for choice in range(6):
             moved = balanced.copy()
             moved[j] = fitting[j] + choice
             assert error(moved) >= error(balanced) * (1 - 1e-12)
-    assert (balanced_shift(fitting, deviation, 0 * weight, INT4) == fitting).all()
+    assert (balanced_shift(fitting, deviation, 0 * weight, INT4, 31) == fitting).all()
 
 
 def test_folding_the_standardisation_changes_no_logit_and_silences_dead_features():
