@@ -57,6 +57,14 @@ def take_end(net: nn.Module, run: Callable[[Tensor], Tensor], example: Tensor, o
 
 
 @torch.no_grad()
+def start_readout(readout: nn.Linear) -> None:
+    """Read the embedding's first dimensions, one for each output, and nothing else."""
+    readout.bias.zero_()
+    readout.weight.zero_()
+    readout.weight[:, : readout.out_features] = torch.eye(readout.out_features)
+
+
+@torch.no_grad()
 def _as_linear(layer: Layer, entering: Tensor) -> nn.Linear | None:
     weight = layer.weight.flatten(1)
     if weight.shape[1] != entering[0].numel():

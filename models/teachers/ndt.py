@@ -1,9 +1,9 @@
 """A transformer over binned spikes, after the neural data transformer (Ye and Pandarinath 2021): masked bins, then a readout.
 
 Without labels it learns the rates of hidden bins from the others under a Poisson likelihood. Of features, which are no counts,
-it guesses the standardised values under squared error. The readout sees the state of the window's last bin (classes: the mean
-over bins) and, beside it, a linear map of the whole window, so that a regressor of counts can start as ridge regression and go
-on from there. Sizes, masks, the linear map and that a bin may look at all others are our choice.
+it guesses the standardised values under squared error. The readout sees a layer over the states of all bins and, beside it, a
+linear map of the window, so that a regressor of counts can start as ridge regression and go on from there. Sizes, masks, the
+linear map and that a bin may look at all others are our choice.
 """
 
 import torch
@@ -14,15 +14,18 @@ from models.augment import Augmentation
 from models.linear_start import ridge
 from models.standardise import Standardisation
 from models.teachers.encoder import Encoder
+from models.teachers.linear_end import start_readout
 from models.teachers.masking import hidden_tokens
 from models.teachers.teacher import Teacher, TeacherTask, TeacherTraining
 from models.window_tensors import WindowTensors
 
 HIDDEN_SHARE, HIDDEN_RUN = 0.25, 1
+INPUTS_LOST = 0.3
+"""Share of single values that training takes away."""
 
 
 class NdtTeacher(Teacher):
-    """Bins -> encoder -> last bin's state, times a gain that starts at zero, and `outputs` linear values -> readout."""
+    """Bins -> encoder -> one layer over all states, and beside it `outputs` linear values -> readout."""
 
     name = "ndt"
     tasks = ("classes", "targets")
@@ -47,17 +50,16 @@ class NdtTeacher(Teacher):
         self.position = nn.Parameter(0.02 * torch.randn(task.rows, width))
         self.encoder = Encoder(width, layers, heads, dropout)
         self.rates = nn.Linear(width, task.channels)
-        self.drop = nn.Dropout(dropout)
+        self.drop, self.drop_inputs = nn.Dropout(dropout), nn.Dropout(INPUTS_LOST)
+        self.gather = nn.Linear(task.rows * width, width)
         self.linear = nn.Linear(task.rows * task.channels, task.outputs)
-        self.gain = nn.Parameter(torch.zeros(width) if self.counts else torch.ones(width))
         self.readout = nn.Linear(task.outputs + width, task.outputs)
 
     @classmethod
     def training_for(cls, task: TeacherTask) -> TeacherTraining:
-        augmentation = (
-            Augmentation(0.0, 0.3, 0.3, 0.0, bursts=0.02) if task.kind == "counts" else Augmentation(0.5, 0.3, 0.0, 0.5)
-        )
-        return TeacherTraining(pretrain_steps=200, steps=600, augmentation=augmentation)
+        if task.kind == "counts":
+            return TeacherTraining(100, 500, batch=128, augmentation=Augmentation(0.0, 0.0, 0.0, 0.0))
+        return TeacherTraining(100, 250, augmentation=Augmentation(1.0, 0.3, 0.0, 1.0))
 
     def prepare(self, offline: WindowTensors, standardisation: Standardisation) -> None:
         """Keep how tokens were standardised, to find the counts again."""
@@ -81,14 +83,14 @@ class NdtTeacher(Teacher):
         weight, bias = ridge(offline)
         self.linear.weight.copy_(weight.flatten(1))
         self.linear.bias.copy_(bias)
-        self.readout.bias.zero_()
-        self.readout.weight[:, : len(bias)] = torch.eye(len(bias))
+        start_readout(self.readout)
+        self.linear.requires_grad_(False)  # so many weights would learn the windows by heart before the encoder begins
 
     def embedding(self, signal: Tensor) -> Tensor:
         states = self._states(signal)
-        last = states[:, -1] if self.regression else states.mean(dim=1)
-        return torch.cat([self.linear(signal.flatten(1)), self.drop(self.gain * last)], dim=1)
+        found = functional.gelu(self.gather(states.flatten(1)))
+        return torch.cat([self.linear(signal.flatten(1)), self.drop(found)], dim=1)
 
     def _states(self, signal: Tensor) -> Tensor:
-        states: Tensor = self.encoder(self.drop(self.embed(signal) + self.position))
+        states: Tensor = self.encoder(self.embed(self.drop_inputs(signal)) + self.position)
         return states

@@ -5,13 +5,14 @@ from pathlib import Path
 from torch import Tensor
 
 from models.teachers.braindecode_teacher import PREFIX, BraindecodeTeacher
+from models.teachers.gru import GruTeacher
 from models.teachers.ndt import NdtTeacher
 from models.teachers.pretrained import EegptTeacher, LabramTeacher
 from models.teachers.teacher import Teacher, TeacherError, TeacherTask, check_task
 from models.teachers.transformer import TransformerTeacher
 
 TEACHERS: dict[str, type[Teacher]] = {
-    teacher.name: teacher for teacher in (TransformerTeacher, NdtTeacher, LabramTeacher, EegptTeacher)
+    teacher.name: teacher for teacher in (TransformerTeacher, NdtTeacher, GruTeacher, LabramTeacher, EegptTeacher)
 }
 NAMES = (*TEACHERS, f"{PREFIX}EEGConformer", f"{PREFIX}...")
 """Behind PREFIX stands any model of braindecode."""
@@ -49,5 +50,5 @@ def remade(name: str, task: TeacherTask, config: dict[str, float]) -> Teacher:
 
 
 def teacher_of_recording(kind: str) -> str:
-    """The teacher that a recording of `kind` gets when none is named."""
-    return TransformerTeacher.name if kind == "voltage" else NdtTeacher.name
+    """The teacher that a recording of `kind` gets when none is named: what decoded training parts best."""
+    return {"voltage": TransformerTeacher.name, "counts": GruTeacher.name}.get(kind, NdtTeacher.name)

@@ -125,7 +125,7 @@ def check_task(teacher: type[Teacher], name: str, task: TeacherTask) -> None:
     if wanted not in teacher.tasks:
         raise TeacherError(f"teacher {name} learns {' and '.join(teacher.tasks)}, but the recording has {wanted}; use another")
     if task.kind not in teacher.kinds:
-        other = "transformer" if task.kind == "voltage" else "ndt"
+        other = "transformer" if task.kind == "voltage" else "ndt or gru"
         raise TeacherError(
             f"teacher {name} reads {' and '.join(teacher.kinds)}, but the recording holds {task.kind}; use {other}"
         )

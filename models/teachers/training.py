@@ -42,7 +42,7 @@ def train_teacher(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        teacher = make_teacher(name, teacher_task(task), spatial=task.spatial, weights=weights, **sizes)
+        teacher = make_teacher(name, teacher_task(task), spatial=_spatial(task), weights=weights, **sizes)
         training = training or teacher.training_for(teacher.task)
         teacher.prepare(task.signal[OFFLINE], task.signal_standardisation)
         draw = torch.Generator().manual_seed(seed * 1_000_003 + 1)
@@ -50,6 +50,11 @@ def train_teacher(
             _pretrain(teacher, task, training, draw, on_step)
         teacher = _supervised(teacher, task, training, draw, on_step)
     return teacher.eval()
+
+
+def _spatial(task: CalibrationTask) -> Tensor | None:
+    """The student's spatial filter, for channels that are standardised already."""
+    return None if task.spatial is None else task.spatial * task.signal_standardisation.scale
 
 
 def _pretrain(

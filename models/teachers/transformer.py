@@ -5,7 +5,8 @@ power by frequency, for what tells movements apart in voltages is power. Masked 
 EEG, Jiang et al. 2024 (LaBraM), which predicts spectra of patches; sizes, mask and the sum of both errors are our choice.
 
 With a few hundred trials a network started at random ends below linear discriminants of band power. So a classifier starts as
-one, of the window's mean powers, and what the encoder adds is multiplied by a gain that starts at zero.
+one, of the window's mean powers: `outputs` dimensions of the embedding are a linear map of these, and the readout of the
+encoder's starts at zero.
 """
 
 import math
@@ -20,6 +21,7 @@ from models.augment import Augmentation
 from models.linear_start import discriminant
 from models.standardise import Standardisation
 from models.teachers.encoder import Encoder
+from models.teachers.linear_end import start_readout
 from models.teachers.masking import hidden_tokens
 from models.teachers.teacher import EMBED_AT_ONCE, Teacher, TeacherTask, TeacherTraining
 from models.window_tensors import WindowTensors
@@ -28,8 +30,10 @@ PATCH_S = 0.2
 FINE_HZ = 40.0
 """Powers of single frequencies up to here, of bands of a quarter octave above."""
 HIDDEN_SHARE, HIDDEN_RUN = 0.4, 2
-SILENCE = 1e-4
-"""Power of standardised samples below which a band counts as silent."""
+SILENCE = 1e-2
+"""Power of samples of deviation 1 below which a band counts as silent."""
+LEAST_SPREAD = 0.25
+"""Deviation of a log power, at least: a band that is always silent must not shout once it is not."""
 PREPARED_WINDOWS = 512
 
 
@@ -70,12 +74,11 @@ class TransformerTeacher(Teacher):
         self.position = nn.Parameter(0.02 * torch.randn(self.patches, width))
         self.mask = nn.Parameter(torch.zeros(width))
         self.encoder = Encoder(width, layers, heads, dropout)
-        self.overall = nn.Linear(self.embed_powers.in_features, width)
-        self.gain = nn.Parameter(torch.zeros(width))
+        self.linear = nn.Linear(self.embed_powers.in_features, task.outputs)
         self.guess_samples = nn.Linear(width, self.embed_samples.in_features)
         self.guess_powers = nn.Linear(width, self.embed_powers.in_features)
         self.drop = nn.Dropout(dropout)
-        self.readout = nn.Linear(width, task.outputs)
+        self.readout = nn.Linear(task.outputs + width, task.outputs)
 
     @classmethod
     def made(
@@ -91,16 +94,19 @@ class TransformerTeacher(Teacher):
             batch=32,
             learning_rate=2e-4,
             weight_decay=0.1,
-            augmentation=Augmentation(0.2, 0.0, 0.1, 0.2),
+            augmentation=Augmentation(0.0, 0.0, 0.0, 0.2),
         )
 
     @torch.no_grad()
     def prepare(self, offline: WindowTensors, standardisation: Standardisation) -> None:
-        """Standardise powers by what the offline windows show."""
+        """Bring every mix to deviation 1, and standardise powers, by what the offline windows show."""
         chosen = torch.linspace(0, len(offline) - 1, min(len(offline), PREPARED_WINDOWS)).long()
-        powers = self._powers(offline.batch(chosen)[0] @ self.mix.T).flatten(0, 1)
+        mixed = offline.batch(chosen)[0] @ self.mix.T
+        deviation = mixed.flatten(0, 1).std(dim=0)
+        self.mix.div_(torch.where(deviation > 0, deviation, 1.0)[:, None])
+        powers = self._powers(mixed / torch.where(deviation > 0, deviation, 1.0)).flatten(0, 1)
         self.centre.copy_(powers.mean(dim=0))
-        self.scale.copy_(powers.std(dim=0).clamp_min(1e-3))
+        self.scale.copy_(powers.std(dim=0).clamp_min(LEAST_SPREAD))
 
     def pretraining_loss(self, signal: Tensor, draw: torch.Generator) -> Tensor:
         """Squared error of the hidden patches' samples and standardised powers."""
@@ -118,18 +124,17 @@ class TransformerTeacher(Teacher):
             return
         parts = torch.arange(len(offline)).split(EMBED_AT_ONCE)
         means = torch.cat([self._tokens(offline.batch(part)[0])[1].mean(dim=1) for part in parts])
-        outputs = self.task.outputs
-        weight, bias = discriminant(WindowTensors(means, torch.arange(len(means))[:, None], offline.label), outputs)
-        self.overall.weight[:outputs] = weight[:, 0]
-        self.overall.bias.zero_()
-        self.readout.weight.zero_()
-        self.readout.weight[:, :outputs] = torch.eye(outputs)
-        self.readout.bias.copy_(bias)
+        windows = WindowTensors(means, torch.arange(len(means))[:, None], offline.label)
+        weight, bias = discriminant(windows, self.task.outputs)
+        self.linear.weight.copy_(weight[:, 0])
+        self.linear.bias.copy_(bias)
+        start_readout(self.readout)
+        self.linear.requires_grad_(False)  # so many weights would learn the windows by heart before the encoder begins
 
     def embedding(self, signal: Tensor) -> Tensor:
         samples, powers = self._tokens(signal)
         states = self.encoder(self.drop(self._embedded(samples, powers) + self.position))
-        return self.drop(self.overall(powers.mean(dim=1)) + self.gain * states.mean(dim=1))
+        return torch.cat([self.linear(powers.mean(dim=1)), self.drop(states.mean(dim=1))], dim=1)
 
     def _embedded(self, samples: Tensor, powers: Tensor) -> Tensor:
         embedded: Tensor = self.embed_samples(samples) + self.embed_powers(powers)

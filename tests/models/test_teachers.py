@@ -186,9 +186,10 @@ def test_a_loaded_teacher_gives_the_same_embeddings(name, sizes, tmp_path):
     assert loaded.name == name and loaded.task == VOLTAGES
 
 
-def test_a_trained_teacher_of_counts_comes_back_from_its_file(tmp_path):
+@pytest.mark.parametrize(("name", "sizes"), [("ndt", SMALL), ("gru", {"hidden": 16})])
+def test_a_trained_teacher_of_counts_comes_back_from_its_file(name, sizes, tmp_path):
     task = task_of("counts")
-    teacher = train_teacher(task, "ndt", 0, training=FEW, **SMALL)
+    teacher = train_teacher(task, name, 0, training=replace(FEW, pretrain_steps=0), **sizes)
     save_teacher(tmp_path / "teacher.safetensors", teacher, "made")
     first, second = (each.teach(task.signal[TEST]) for each in (teacher, load_teacher(tmp_path / "teacher.safetensors")))
     assert torch.equal(first.embedding, second.embedding) and torch.equal(first.logits, second.logits)
@@ -253,9 +254,10 @@ COUNTS, TARGETS = replace(VOLTAGES, kind="counts"), replace(VOLTAGES, kind="coun
         (
             "transfomer",
             VOLTAGES,
-            "teacher 'transfomer' is unknown; use transformer, ndt, labram, eegpt, braindecode:EEGConformer, braindecode:...",
+            "teacher 'transfomer' is unknown; use transformer, ndt, gru, labram, eegpt, "
+            "braindecode:EEGConformer, braindecode:...",
         ),
-        ("transformer", COUNTS, "teacher transformer reads voltage, but the recording holds counts; use ndt"),
+        ("transformer", COUNTS, "teacher transformer reads voltage, but the recording holds counts; use ndt or gru"),
         ("ndt", VOLTAGES, "teacher ndt reads counts and features, but the recording holds voltage; use transformer"),
         (
             "braindecode:EEGNot",
