@@ -44,6 +44,7 @@ from models.window_tensors import WindowTensors
 
 INTEGERS = "quant.distilled_integers"
 """Loaded by its name where a variant ends in integers, since it lies to the right of this package."""
+WORST = -1.0
 
 
 @dataclass
@@ -186,12 +187,13 @@ def measure_of(task: CalibrationTask) -> str:
 
 
 def scores(task: CalibrationTask, outputs: Tensor) -> dict[str, float]:
-    """Every measure that the test windows allow."""
+    """Every measure that the test windows allow; an R2 below WORST counts as WORST, so that one stray output does not rule a
+    mean."""
     wanted = task.student[TEST].label.numpy()
     if not task.design.model.regression:
         return {"accuracy": accuracy(wanted, outputs.argmax(dim=1).numpy())}
     found = np.asarray(outputs.numpy())
-    return {"r2": r2(wanted, found), "correlation": correlation(wanted, found)}
+    return {"r2": max(WORST, r2(wanted, found)), "correlation": correlation(wanted, found)}
 
 
 def _size(net: torch.nn.Module, windows: WindowTensors) -> tuple[int, int]:
