@@ -1,9 +1,8 @@
 """A transformer over binned spikes, after the neural data transformer (Ye and Pandarinath 2021): masked bins, then a readout.
 
 Without labels it learns the rates of hidden bins from the others under a Poisson likelihood. Of features, which are no counts,
-it guesses the standardised values under squared error. The readout sees a layer over the states of all bins and, beside it, a
-linear map of the window, so that a regressor of counts can start as ridge regression and go on from there. Sizes, masks, the
-linear map and that a bin may look at all others are our choice.
+it guesses the standardised values under squared error. The readout sees a layer over the states of all bins. Sizes, masks, that
+layer and that a bin may look at all others are our choice. A start as ridge regression beside it was tried and ended lower.
 """
 
 import torch
@@ -11,10 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.augment import Augmentation
-from models.linear_start import ridge
 from models.standardise import Standardisation
 from models.teachers.encoder import Encoder
-from models.teachers.linear_end import start_readout
 from models.teachers.masking import hidden_tokens
 from models.teachers.teacher import Teacher, TeacherTask, TeacherTraining
 from models.window_tensors import WindowTensors
@@ -25,7 +22,7 @@ INPUTS_LOST = 0.3
 
 
 class NdtTeacher(Teacher):
-    """Bins -> encoder -> one layer over all states, and beside it `outputs` linear values -> readout."""
+    """Bins -> encoder -> one layer over all states -> readout."""
 
     name = "ndt"
     tasks = ("classes", "targets")
@@ -40,10 +37,10 @@ class NdtTeacher(Teacher):
         width: int = 96,
         layers: int = 2,
         heads: int = 4,
-        dropout: float = 0.2,
+        dropout: float = 0.1,
     ):
         super().__init__(task, width=width, layers=layers, heads=heads, dropout=dropout)
-        self.counts, self.regression = task.kind == "counts", task.regression
+        self.counts = task.kind == "counts"
         self.register_buffer("centre", torch.zeros(task.channels))
         self.register_buffer("scale", torch.ones(task.channels))
         self.embed = nn.Linear(task.channels, width)
@@ -52,13 +49,12 @@ class NdtTeacher(Teacher):
         self.rates = nn.Linear(width, task.channels)
         self.drop, self.drop_inputs = nn.Dropout(dropout), nn.Dropout(INPUTS_LOST)
         self.gather = nn.Linear(task.rows * width, width)
-        self.linear = nn.Linear(task.rows * task.channels, task.outputs)
-        self.readout = nn.Linear(task.outputs + width, task.outputs)
+        self.readout = nn.Linear(width, task.outputs)
 
     @classmethod
     def training_for(cls, task: TeacherTask) -> TeacherTraining:
         if task.kind == "counts":
-            return TeacherTraining(100, 500, batch=128, augmentation=Augmentation(0.0, 0.0, 0.0, 0.0))
+            return TeacherTraining(100, 1000, batch=128, weight_decay=0.01, augmentation=Augmentation(0.0, 0.0, 0.0, 0.0))
         return TeacherTraining(100, 250, augmentation=Augmentation(1.0, 0.3, 0.0, 1.0))
 
     def prepare(self, offline: WindowTensors, standardisation: Standardisation) -> None:
@@ -75,21 +71,9 @@ class NdtTeacher(Teacher):
         counts = (signal * self.scale + self.centre)[hidden].round().clamp_min(0)
         return functional.poisson_nll_loss(found, counts)
 
-    @torch.no_grad()
-    def start(self, offline: WindowTensors) -> None:
-        """Regressors of counts: as ridge regression on all bins of the window. Of features it misleads more than it helps."""
-        if not (self.regression and self.counts):
-            return
-        weight, bias = ridge(offline)
-        self.linear.weight.copy_(weight.flatten(1))
-        self.linear.bias.copy_(bias)
-        start_readout(self.readout)
-        self.linear.requires_grad_(False)  # so many weights would learn the windows by heart before the encoder begins
-
     def embedding(self, signal: Tensor) -> Tensor:
         states = self._states(signal)
-        found = functional.gelu(self.gather(states.flatten(1)))
-        return torch.cat([self.linear(signal.flatten(1)), self.drop(found)], dim=1)
+        return self.drop(functional.gelu(self.gather(states.flatten(1))))
 
     def _states(self, signal: Tensor) -> Tensor:
         states: Tensor = self.encoder(self.embed(self.drop_inputs(signal)) + self.position)

@@ -51,4 +51,4 @@ def remade(name: str, task: TeacherTask, config: dict[str, float]) -> Teacher:
 
 def teacher_of_recording(kind: str) -> str:
     """The teacher that a recording of `kind` gets when none is named: what decoded training parts best."""
-    return {"voltage": TransformerTeacher.name, "counts": GruTeacher.name}.get(kind, NdtTeacher.name)
+    return TransformerTeacher.name if kind == "voltage" else NdtTeacher.name

@@ -11,10 +11,11 @@ from made_recordings import counts, rhythms
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from models.augment import Augmentation
 from models.distillation.calibration_folds import calibration_folds
 from models.distillation.calibration_task import OFFLINE, TEST, CalibrationTask, calibration_task
 from models.ind_benchmark import design_for
-from models.metrics import accuracy, r2
+from models.metrics import accuracy, correlation
 from models.teachers.braindecode_teacher import built
 from models.teachers.linear_end import take_end
 from models.teachers.masking import hidden_tokens
@@ -68,13 +69,14 @@ def weights_of(name: str, folder: Path, seconds: int = 5) -> Path:
 @pytest.mark.parametrize("kind", RECORDINGS)
 def test_a_teacher_trained_here_decodes_a_session_that_it_never_saw(kind):
     task = task_of(kind)
-    steps, rate = (80, 3e-3) if kind == "features" else (20, 5e-4)
-    training = TeacherTraining(pretrain_steps=3, steps=steps, batch=16, learning_rate=rate)
+    steps, rate = (20, 5e-4) if kind == "voltage" else (150, 3e-3)
+    still = Augmentation(0.0, 0.0, 0.0, 0.0)
+    training = TeacherTraining(pretrain_steps=3, steps=steps, batch=16, learning_rate=rate, augmentation=still)
     teacher = train_teacher(task, TRAINED_HERE[kind], 0, training=training, **SMALL)
     test = task.signal[TEST]
     found = teacher.teach(test).logits.numpy()
-    score = r2(test.label.numpy(), found) if task.targets else accuracy(test.label.numpy(), found.argmax(axis=1))
-    assert score > (0.3 if task.targets else 0.9), score
+    score = correlation(test.label.numpy(), found) if task.targets else accuracy(test.label.numpy(), found.argmax(axis=1))
+    assert score > (0.5 if task.targets else 0.9), score
 
 
 @pytest.mark.parametrize("kind", RECORDINGS)
