@@ -111,7 +111,8 @@ def without_tests(recording: Recording) -> Recording:
 
 
 def groups(plan: Plan, folder: Path | None) -> list[Group]:
-    """Everything that the plan asks for, in its order. Raises RecordingError, StudyError before any work."""
+    """Everything that the plan asks for, all recordings under the first seed, then under the next. Raises RecordingError,
+    StudyError before any work."""
     found: list[Group] = []
     for row in plan.rows:
         wanted = [part for part in plan.parts if row.name in part.rows]
@@ -124,7 +125,7 @@ def groups(plan: Plan, folder: Path | None) -> list[Group]:
                 if chosen:
                     folds, variants = zip(*chosen, strict=True)
                     found.append(Group(row.name, recording.source, seed, folds, variants))
-    return found
+    return sorted(found, key=lambda group: group.seed)
 
 
 def _variants(parts: list[Part], shots: int, row: Row, seed: int) -> tuple[Variant, ...]:
