@@ -9,7 +9,7 @@ from pathlib import Path
 from models.study.pictures import draw_gains, draw_tsr
 from models.study.plan import Plan
 from models.study.results import Result
-from models.study.statistics import Gain, fold_of, gain, holm, mean_of, rank_correlation
+from models.study.statistics import Gain, complete, fold_of, gain, holm, mean_of, rank_correlation
 from models.study.variant import EXPERIMENTS, TEACHER, Variant
 
 DOCUMENT = Path("docs/distillation.md")
@@ -21,11 +21,14 @@ def write_document(results: Sequence[Result], asked: int, plan: Plan, path: Path
     """The document and its pictures; every file whole or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     above = path.read_text(encoding="utf-8").partition(MARK)[0] if path.is_file() else "# Distillation\n\n"
-    sections = [f"{len(results)} of {asked} results of the plan are there.\n"]
+    there = f"{len(results)} of {asked} results of the plan are there"
+    partly = "" if len(results) == asked else "; tables show the folds and seeds for which every line has one"
+    sections = [f"{there}{partly}.\n"]
     pictures: list[Path] = []
     for part in plan.parts:
         own = [result for result in results if result.row in part.rows and _in(result, part.name)]
         own = [result for result in own if result.shots in (part.shots or (result.shots,)) and result.seed < part.seeds]
+        own = complete(own)
         if not own:
             continue
         text, drawn = _SECTIONS[part.name](own, path)

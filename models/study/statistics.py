@@ -55,6 +55,15 @@ def fold_of(result: Result) -> Fold:
     return (result.row, result.source, result.shots)
 
 
+def complete(results: Sequence[Result]) -> list[Result]:
+    """Those of folds and seeds for which every variant of `results` is there, so that means of a study on its way compare."""
+    names = {result.variant for result in results}
+    there: dict[tuple[Fold, int], set[str]] = defaultdict(set)
+    for result in results:
+        there[fold_of(result), result.seed].add(result.variant)
+    return [result for result in results if there[fold_of(result), result.seed] == names]
+
+
 def by_fold(results: Iterable[Result]) -> dict[Fold, dict[int, float]]:
     """Fold -> seed -> value."""
     found: dict[Fold, dict[int, float]] = defaultdict(dict)

@@ -12,7 +12,7 @@ from models.study.__main__ import command
 from models.study.document import MARK, write_document
 from models.study.plan import CONFIG, GENERATED, StudyError, groups, read_plan
 from models.study.results import Result, key_of, read_result, write_result
-from models.study.statistics import differences, gain, holm, mean_of, rank_correlation
+from models.study.statistics import complete, differences, gain, holm, mean_of, rank_correlation
 from models.study.variant import EXPERIMENTS, Variant
 
 PLAN = """
@@ -63,6 +63,11 @@ def test_a_gain_that_every_fold_shows_is_significant_and_none_is_not():
     swung = [result(one.value + 0.05 * (-1) ** place, source=one.source) for place, one in enumerate(plain)]
     tossed = gain(swung, plain)
     assert tossed is not None and tossed.p > 0.5 and tossed.low < 0 < tossed.high
+
+
+def test_an_unfinished_study_compares_what_every_variant_has():
+    found = [result(0.5), result(0.6, variant="ind kd"), result(0.9, source="b"), result(0.7, seed=1)]
+    assert complete(found) == found[:2] and complete([]) == []
 
 
 def test_holm_adjusts_in_the_order_of_p_and_never_falls():
