@@ -1,9 +1,9 @@
 """Offline sessions, a few calibration trials of a new session, and what tests: the protocol that distillation is made for.
 
-With cues it is `few-shot:N` of models.splits: older sessions, the first N trials of each class of the new one, its rest. Where
-behaviour is recorded instead of cues there are no trials to count: the recording's own test part tests, the same for every N,
-and a "trial" is SHOT_S of the training part, whose last N * SHOT_S calibrate. Offline is then what lies before the longest
-calibration of a plan, so that one teacher serves every N.
+With cues it is `few-shot:N` of models.splits: older sessions, the first N trials of each class of the new one, and what lies
+behind the longest calibration of a plan, so that every N is tested on the same trials. Where behaviour is recorded instead of
+cues there are no trials to count: the recording's own test part tests, and a "trial" is SHOT_S of the training part, whose last
+N * SHOT_S calibrate. Offline is then what lies before the longest calibration, so that one teacher serves every N.
 """
 
 from dataclasses import dataclass, replace
@@ -42,14 +42,22 @@ def calibration_folds(recording: Recording, shots: int, most: int | None = None)
     if recording.events == 0:
         return [_of_values(with_test_sessions(recording), shots, max(shots, most or shots))]
     old = {session.name for session in recording.sessions}
-    found = []
-    for fold in folds(recording, Protocol(FEW_SHOT, shots)):
+    found, longest = [], folds(recording, Protocol(FEW_SHOT, max(shots, most or shots)))
+    for fold, tested in zip(folds(recording, Protocol(FEW_SHOT, shots)), longest, strict=True):
+        fold = _tested_on(fold, tested)
         new = [session.name for session in fold.sessions if session.name not in old | set(fold.test_sessions)]
         offline = [session for session in fold.sessions if session.name in old]
         if not offline:
             raise RecordingError(f"{recording.source}: has no session before the new one; use a recording of several sessions")
         found.append(CalibrationFold(fold, tuple(new), shots))
     return found
+
+
+def _tested_on(fold: Recording, other: Recording) -> Recording:
+    """`fold` with the test sessions of `other`, which is cut later."""
+    tests = tuple(session for session in other.sessions if session.name in other.test_sessions)
+    kept = tuple(session for session in fold.sessions if session.name not in fold.test_sessions)
+    return replace(fold, sessions=(*kept, *tests), test_sessions=other.test_sessions)
 
 
 def _of_values(given: Recording, shots: int, most: int) -> CalibrationFold:

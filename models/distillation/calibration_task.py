@@ -3,9 +3,10 @@
 Both end at the same sample. The teacher reads the converter's codes of exactly the samples of the window's tokens, each channel
 divided by its deviation; of counts and features, which come as tokens, the tokens themselves, standardised.
 
-Who may look at what: converter, spatial filter, scale of targets and all that stands before the teacher come from the offline
-sessions alone, so that a teacher is the same for every number of shots; the student's standardisation comes from the
-calibration windows, as on an implant. Test sessions give nothing but test windows.
+Who may look at what: converter, spatial filter and scale of targets come from the offline sessions alone, so that a teacher is
+the same for every number of shots. Sessions are standardised apart: offline windows by what they show, those of the new session
+by its calibration windows, for the student as on an implant, and for a teacher of voltages, whose electrodes' gains drift
+likewise. Counts and features of one session keep one scale. Test sessions give nothing but test windows.
 """
 
 from dataclasses import dataclass, replace
@@ -106,13 +107,14 @@ def calibration_task(
     student = {part: window_tensors(source, tokens, name, design) for part, (source, name) in sources.items()}
     signal = {part: signal_windows(source, name, design) for part, (source, name) in sources.items()}
     targets = fit_targets(student[OFFLINE])
-    standardisation = fit_standardisation(seen_tokens(student[CALIBRATION]))
+    old, standardisation = (fit_standardisation(seen_tokens(student[part])) for part in (OFFLINE, CALIBRATION))
     signal_standardisation = _signal_standardisation(signal[OFFLINE], design)
+    of_new = signal_standardisation if design.tokenizer.ready else _signal_standardisation(signal[CALIBRATION], design)
     return CalibrationTask(
         design,
         found,
-        _standardised(student, standardisation, targets),
-        _standardised(signal, signal_standardisation, targets),
+        _standardised(student, old, standardisation, targets),
+        _standardised(signal, signal_standardisation, of_new, targets),
         standardisation,
         signal_standardisation,
         targets,
@@ -173,13 +175,10 @@ def _signal_standardisation(offline: WindowTensors, design: Design) -> Standardi
 
 
 def _standardised(
-    parts: dict[str, WindowTensors], standardisation: Standardisation, targets: Standardisation | None
+    parts: dict[str, WindowTensors], old: Standardisation, new: Standardisation, targets: Standardisation | None
 ) -> dict[str, WindowTensors]:
-    """All parts over the same rows, standardised once."""
-    rows = standardisation(next(iter(parts.values())).tokens)
-    return {
-        part: WindowTensors(rows, each.rows, targets(each.label) if targets else each.label) for part, each in parts.items()
-    }
+    """Offline windows by `old`, the new session's by `new`, over the same rows each."""
+    return {part: each.standardised(old if part == OFFLINE else new, targets) for part, each in parts.items()}
 
 
 def _check(part: str, places: Places, recording: Recording, design: Design) -> None:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from models.distillation.registry import DistillationError
 from models.recording import RecordingError
 from models.study.document import DOCUMENT, write_document
 from models.study.group import work
-from models.study.plan import CONFIG, Group, Plan, StudyError, groups, read_plan
+from models.study.plan import CONFIG, Group, StudyError, groups, read_plan
 from models.study.results import Result, key_of, read_result
 from models.teachers.teacher import TeacherError
 
@@ -26,39 +27,37 @@ QUICK = CONFIG.with_name("quick.toml")
 POLL_S = 1.0
 
 
-def kept(found: list[Group], folder: Path) -> list[Result]:
-    """Every result that is there, in the order of the plan."""
-    keys = [
-        key_of(fold, variant, group.seed)
+def keys(found: list[Group]) -> dict[str, str]:
+    """Key of every result that the plan asks for, in its order -> its row, as the plan calls it now."""
+    return {
+        key_of(fold, variant, group.seed): group.row
         for group in found
         for fold, variants in zip(group.folds, group.wanted, strict=True)
         for variant in variants
-    ]
-    return [result for key in dict.fromkeys(keys) if (result := read_result(folder, key)) is not None]
+    }
 
 
-def wanted(found: list[Group]) -> int:
-    """How many results the plan asks for."""
-    return sum(len(variants) for group in found for variants in group.wanted)
+def kept(wanted: dict[str, str], folder: Path) -> list[Result]:
+    """Every result that is there, in the order of the plan."""
+    read = ((read_result(folder, key), row) for key, row in wanted.items())
+    return [replace(found, row=row) for found, row in read if found is not None]
 
 
-def _work_all(group: Group, folder: Path) -> None:
-    for _ in work(group, folder):
-        pass
+def _work_all(group: Group, folder: Path) -> list[str]:
+    return [found for found in work(group, folder) if isinstance(found, str)]
 
 
 def _start_worker() -> None:
-    """Ctrl-C is the parent's to handle; a killed parent takes its workers along."""
+    """Ctrl-C is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(5)
 
 
-def finish(found: list[Group], folder: Path, jobs: int) -> Iterator[int]:
-    """Compute what is missing, `jobs` groups at once; gives, every now and then, how many results there are."""
+def finish(found: list[Group], folder: Path, jobs: int) -> Iterator[list[str]]:
+    """Compute what is missing, `jobs` groups at once; gives, every now and then, what could not be had since, and why."""
     if jobs == 1:
         for group in found:
-            for _ in work(group, folder):
-                yield len(kept(found, folder))
+            yield from ([one] if isinstance(one, str) else [] for one in work(group, folder))
         return
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
@@ -67,9 +66,7 @@ def finish(found: list[Group], folder: Path, jobs: int) -> Iterator[int]:
         running = {pool.submit(_work_all, group, folder) for group in found}
         while running:
             done, running = wait(running, timeout=POLL_S)
-            for each in done:
-                each.result()
-            yield len(kept(found, folder))
+            yield [line for each in done for line in each.result()]
     except BrokenProcessPool as error:
         raise StudyError("a process died, perhaps for want of memory; run again with --jobs 1") from error
     finally:
@@ -78,20 +75,21 @@ def finish(found: list[Group], folder: Path, jobs: int) -> Iterator[int]:
             child.terminate()
 
 
-def run(plan: Plan, recordings: Path | None, folder: Path, jobs: int, console: Console) -> tuple[list[Result], int]:
-    """(every result of the plan, how many it asks for)."""
+def run(found: list[Group], wanted: set[str], folder: Path, jobs: int, console: Console) -> list[str]:
+    """Compute what is missing; what could not be had, and why, each reason once."""
     columns = (TextColumn("study"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with console.status("reading recordings"):
-        found = groups(plan, recordings)
-    folder.mkdir(parents=True, exist_ok=True)
+    results, reasons, said = folder / "results", dict[str, None](), -1
+    results.mkdir(parents=True, exist_ok=True)
     with Progress(*columns, console=console) as progress:
-        bar, said = progress.add_task("study", total=wanted(found), completed=len(kept(found, folder))), -1
-        for there in finish(found, folder, jobs):
+        bar = progress.add_task("study", total=len(wanted))
+        for lines in finish(found, folder, jobs):
+            reasons |= dict.fromkeys(lines)
+            there = len(wanted & {path.stem for path in results.iterdir()})
             progress.update(bar, completed=there)
-            if not console.is_terminal and there != said and (there - said >= 20 or there == wanted(found)):
-                progress.console.print(f"{there}/{wanted(found)} results")  # bars move on terminals alone
+            if not console.is_terminal and there - said >= 20:  # bars move on terminals alone
+                progress.console.print(f"{there}/{len(wanted)} results")
                 said = there
-    return kept(found, folder), wanted(found)
+    return list(reasons)
 
 
 def command(
@@ -114,19 +112,19 @@ def command(
     plan_file = QUICK if quick else config
     try:
         plan = read_plan(plan_file)
-        if report:
-            with console.status("reading recordings"):
-                found = groups(plan, recordings)
-            results, asked = kept(found, out), wanted(found)
-        else:
-            results, asked = run(plan, recordings, out, jobs or len(os.sched_getaffinity(0)), console)
-        files = write_document(results, asked, plan, DOCUMENT if write else out / DOCUMENT.name)
+        with console.status("reading recordings"):
+            found = groups(plan, recordings)
+            wanted = keys(found)
+        left_out = [] if report else run(found, set(wanted), out, jobs or len(os.sched_getaffinity(0)), console)
+        files = write_document(kept(wanted, out), len(wanted), plan, DOCUMENT if write else out / DOCUMENT.name)
     except (RecordingError, DistillationError, TeacherError, StudyError, DesignError, OSError) as error:
         console.print(f"models.study: {' '.join(str(error).split())}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as interrupt:
         console.print("models.study: interrupted; the same command goes on where it stopped", highlight=False, soft_wrap=True)
         raise typer.Exit(130) from interrupt
+    for line in left_out:
+        console.print(f"left out: {' '.join(line.split())}", highlight=False, soft_wrap=True)
     console.print(f"written: {', '.join(map(str, files))}", highlight=False, soft_wrap=True)
 
 

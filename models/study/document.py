@@ -3,18 +3,24 @@
 Text above the mark of a document that is there already stays as it is: words are people's, numbers the study's.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from models.study.comparing import Estimate, complete, estimate, gain, holm, mean_of, place_of, rank_correlation
 from models.study.pictures import draw_gains, draw_tsr
 from models.study.plan import Plan
 from models.study.results import Result
-from models.study.statistics import Gain, complete, fold_of, gain, holm, mean_of, rank_correlation
 from models.study.variant import EXPERIMENTS, TEACHER, Variant
 
 DOCUMENT = Path("docs/distillation.md")
 MARK = "<!-- below: written by python -m models.study -->"
 Table = list[list[str]]
+PLAIN, TSKD = str(Variant()), str(Variant(method="tskd"))
+HOW = (
+    "Gains are in points, hundredths of the measure, on the same folds and seeds: mean over subjects, and from six subjects on "
+    "its 95 % interval by resampling them and the p of Wilcoxon's signed ranks.\n\n"
+)
 
 
 def write_document(results: Sequence[Result], asked: int, plan: Plan, path: Path) -> list[Path]:
@@ -23,25 +29,20 @@ def write_document(results: Sequence[Result], asked: int, plan: Plan, path: Path
     above = path.read_text(encoding="utf-8").partition(MARK)[0] if path.is_file() else "# Distillation\n\n"
     there = f"{len(results)} of {asked} results of the plan are there"
     partly = "" if len(results) == asked else "; tables show the folds and seeds for which every line has one"
-    sections = [f"{there}{partly}.\n"]
-    pictures: list[Path] = []
+    sections, pictures = [f"{there}{partly}. {HOW}"], list[Path]()
+    rows = {row.name: row for row in plan.rows}
     for part in plan.parts:
-        own = [result for result in results if result.row in part.rows and _in(result, part.name)]
-        own = [result for result in own if result.shots in (part.shots or (result.shots,)) and result.seed < part.seeds]
-        own = complete(own)
-        if not own:
-            continue
-        text, drawn = _SECTIONS[part.name](own, path)
-        sections.append(text)
-        pictures += drawn
+        names = {str(variant) for variant in EXPERIMENTS[part.name]()}
+        asked_of = {name: part.shots(rows[name]) for name in part.rows}
+        own = [r for r in results if r.variant in names and r.shots in asked_of.get(r.row, ()) and r.seed < part.seeds]
+        if own := complete(own):
+            text, drawn = _SECTIONS[part.name](own, path)
+            sections.append(text)
+            pictures += drawn
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(f"{above}{MARK}\n\n" + "\n".join(sections), encoding="utf-8")
     partial.replace(path)
     return [path, *pictures]
-
-
-def _in(result: Result, experiment: str) -> bool:
-    return result.variant in {str(variant) for variant in EXPERIMENTS[experiment]()}
 
 
 def table(head: Sequence[str], rows: Table) -> str:
@@ -54,18 +55,25 @@ def _of(results: Sequence[Result], variant: Variant | str) -> list[Result]:
     return [result for result in results if result.variant == str(variant)]
 
 
+def _in(results: Sequence[Result], row: str | None = None, shots: int | None = None) -> list[Result]:
+    return [result for result in results if row in (None, result.row) and shots in (None, result.shots)]
+
+
 def _value(results: Sequence[Result]) -> str:
     if not results:
-        return ""
+        return "-"
     found = mean_of(results)
     return f"{found.mean:.3f}" + ("" if found.seeds == 1 else f" ± {found.spread:.3f}")
 
 
-def _gain(found: Gain | None, p: float | None = None) -> str:
+def _points(found: Estimate | None, p: float | None = None) -> str:
+    """p: instead of the estimate's own, where it was adjusted."""
     if found is None:
-        return ""
-    stars = "" if p is None else f", p {p:.3f}"
-    return f"{100 * found.mean:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f}{stars})"
+        return "-"
+    if math.isnan(found.low):
+        return f"{100 * found.mean:+.1f}"
+    p = found.p if p is None else p
+    return f"{100 * found.mean:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f}), p {p:.3f}, n {found.subjects}"
 
 
 def _names(results: Sequence[Result], experiment: str) -> list[str]:
@@ -81,117 +89,144 @@ def _shots(results: Sequence[Result]) -> list[int]:
     return sorted({result.shots for result in results})
 
 
+def _sizes(results: Sequence[Result]) -> list[str]:
+    """Parameters and multiply-adds, as a range over recordings where they differ."""
+    columns = ({r.parameters for r in results}, {r.macs for r in results})
+    return [f"{min(found):,}" + (f" to {max(found):,}" if len(found) > 1 else "") if found else "-" for found in columns]
+
+
 def methods_section(results: Sequence[Result], path: Path) -> tuple[str, list[Path]]:
-    """Methods x shots for every recording, then the gains over no distillation over all recordings."""
-    names, plain = _names(results, "methods"), str(Variant())
-    text = "## Methods\n\nMean over folds and seeds ± standard deviation over seeds of the mean over folds.\n\n"
+    """Methods x shots for every recording, then the gains over no distillation, by shots and by recording."""
+    names = _names(results, "methods")
+    text = "## Methods\n\nMean over subjects and seeds ± standard deviation over seeds of the mean over subjects.\n\n"
     for row in _rows(results):
-        here = [result for result in results if result.row == row]
-        shots = _shots(here)
-        rows = [[name, *(_value([r for r in _of(here, name) if r.shots == n]) for n in shots)] for name in names]
-        text += f"**{row}**, {here[0].measure}\n\n" + table(["method", *(f"{n} shots" for n in shots)], rows) + "\n"
-    text += (
-        "**Gain over no distillation**, in points (hundredths of the measure), over all folds of all recordings: mean, 95 % "
-        "interval by resampling folds, Wilcoxon's p after Holm over the methods of a column.\n\n"
-    )
-    rivals = [name for name in names if name not in (plain, str(Variant(student="", method=TEACHER)))]
-    columns = []
-    for n in (None, *_shots(results)):
-        here = [result for result in results if n in (None, result.shots)]
-        found = [gain(_of(here, name), _of(here, plain)) for name in rivals]
-        p = holm([one.p if one else 1.0 for one in found])
-        columns.append([_gain(one, value) for one, value in zip(found, p, strict=True)])
-    head = ["method", "all shots", *(f"{n} shots" for n in _shots(results))]
-    text += table(head, [[name, *cells] for name, *cells in zip(rivals, *columns, strict=True)]) + "\n"
-    text += _against_best_rival(results, [name for name in rivals if name in _distilling()])
+        here = _in(results, row)
+        lines = [
+            [name, *_sizes(_of(here, name)), *(_value(_of(_in(here, shots=n), name)) for n in _shots(here))] for name in names
+        ]
+        text += f"**{row}**, {here[0].measure}\n\n"
+        text += table(["method", "parameters", "MACs", *(f"{n} shots" for n in _shots(here))], lines) + "\n"
+    rivals = [name for name in names if name != PLAIN and not name.startswith(TEACHER)]
+    text += "**Gain over no distillation.** p after Holm over the methods of a column.\n\n"
+    columns = [_gains(results, rivals), *(_gains(_in(results, shots=n), rivals) for n in _shots(results))]
+    text += _columns(["method", "all", *(f"{n} shots" for n in _shots(results))], rivals, columns)
+    columns = [_gains(_in(results, row), rivals) for row in _rows(results)]
+    text += "The same by recording.\n\n" + _columns(["method", *_rows(results)], rivals, columns)
+    text += _against_rivals(results, rivals) + _trend(results)
     picture = draw_gains(results, path)
     return text + f"![gain over no distillation by shots]({picture.name})\n", [picture]
 
 
-def _distilling() -> set[str]:
-    return {str(variant) for variant in EXPERIMENTS["methods"]() if variant.method not in ("none", TEACHER)}
+def _gains(results: Sequence[Result], names: Sequence[str]) -> list[str]:
+    found = [gain(_of(results, name), _of(results, PLAIN)) for name in names]
+    p = holm([math.nan if one is None else one.p for one in found])
+    return [_points(one, value) for one, value in zip(found, p, strict=True)]
 
 
-def _against_best_rival(results: Sequence[Result], rivals: Sequence[str]) -> str:
-    """TSKD against the method that is best on the mean of each shot count: the rival is chosen after the fact, which favours
-    it. What is TSKD with an addition is no rival."""
-    rows, tskd = [], str(Variant(method="tskd"))
-    for n in _shots(results):
-        here = [result for result in results if result.shots == n]
-        others = [name for name in rivals if not name.startswith(tskd) and _of(here, name)]
-        if not others or not _of(here, tskd):
-            continue
-        best = max(others, key=lambda name: mean_of(_of(here, name)).mean)
-        found = gain(_of(here, tskd), _of(here, best))
-        rows.append(
-            [str(n), _gain(gain(_of(here, tskd), _of(here, str(Variant())))), best, _gain(found, found.p if found else 1)]
-        )
-    head = ["shots", "TSKD over none", "best rival", "TSKD over it"]
-    return "**TSKD** over no distillation and over the best rival, in points.\n\n" + table(head, rows) + "\n"
+def _columns(head: Sequence[str], names: Sequence[str], columns: Sequence[list[str]]) -> str:
+    return table(head, [[name, *cells] for name, *cells in zip(names, *columns, strict=True)]) + "\n"
+
+
+def _against_rivals(results: Sequence[Result], rivals: Sequence[str]) -> str:
+    """TSKD against every other method: no rival is chosen after the fact. What is TSKD with an addition is none."""
+    others = [name for name in rivals if not name.startswith(TSKD) and name != str(Variant(trained_on="pooled"))]
+    found = [gain(_of(results, TSKD), _of(results, name)) for name in others]
+    p = holm([math.nan if one is None else one.p for one in found])
+    lines = [
+        [
+            name,
+            _points(one, value),
+            *(_points(gain(_of(_in(results, shots=n), TSKD), _of(results, name))) for n in _shots(results)),
+        ]
+        for name, one, value in zip(others, found, p, strict=True)
+    ]
+    head = ["TSKD over", "all", *(f"{n} shots" for n in _shots(results))]
+    return "**TSKD over each rival.** p of the first column after Holm.\n\n" + table(head, lines) + "\n"
+
+
+def _trend(results: Sequence[Result]) -> str:
+    """Whether TSKD gains more where trials are fewer: on subjects that have all numbers of shots."""
+    few, many = min(_shots(results)), max(_shots(results))
+    pairs = [gain(_of(_in(results, shots=n), TSKD), _of(results, PLAIN)) for n in (few, many)]
+    subjects = sorted({place_of(r)[0] for r in _in(results, shots=few)} & {place_of(r)[0] for r in _in(results, shots=many)})
+    if few == many or None in pairs or not subjects:
+        return ""
+    apart = []
+    for subject in subjects:
+        own = [result for result in results if place_of(result)[0] == subject]
+        less, more = (gain(_of(_in(own, shots=n), TSKD), _of(own, PLAIN)) for n in (few, many))
+        apart += [less.mean - more.mean] if less and more else []
+    return f"TSKD's gain at {few} shots less that at {many}, where a subject has both: {_points(estimate(apart))} points.\n\n"
 
 
 def parts_section(results: Sequence[Result], path: Path) -> tuple[str, list[Path]]:
     """Every student with and without TSKD, and what both cost."""
-    rows = []
-    students = list(dict.fromkeys(variant.student for variant in EXPERIMENTS["parts"]()))
-    for name in students:
+    lines = []
+    for name in dict.fromkeys(variant.student for variant in EXPERIMENTS["parts"]()):
         none, taught = (_of(results, Variant(student=name, method=method)) for method in ("none", "tskd"))
-        if not none:
-            continue
-        sizes = [f"{min(values):,} to {max(values):,}" for values in ([r.parameters for r in none], [r.macs for r in none])]
-        by_row = [_value([r for r in none if r.row == row]) for row in _rows(results)]
-        rows.append([name, *sizes, *by_row, _gain(gain(none, _of(results, Variant()))), _gain(gain(taught, none))])
-    head = ["student", "parameters", "MACs", *_rows(results), "over ind, points", "gain by TSKD, points"]
-    text = "## Network and distillation apart\n\nEvery student alone, and what TSKD adds to it.\n\n"
-    return text + table(head, rows), []
+        if none:
+            own = [_value(_in(none, row)) for row in _rows(results)]
+            lines.append([name, *_sizes(none), *own, _points(gain(none, _of(results, PLAIN))), _points(gain(taught, none))])
+    head = ["student", "parameters", "MACs", *_rows(results), "over ind", "gain by TSKD"]
+    text = "## Network and distillation apart\n\nEvery student alone, and what TSKD adds to it; - where it does not fit.\n\n"
+    return text + table(head, lines), []
 
 
 def projections_section(results: Sequence[Result], path: Path) -> tuple[str, list[Path]]:
-    """Spearman correlation of TSR with the gain, within folds."""
-    plain = {(fold_of(r), r.seed): r.value for r in _of(results, Variant())}
-    points = [
-        (r, r.every["tsr"], r.value - plain[fold_of(r), r.seed])
-        for r in results
-        if "tsr" in r.every and (fold_of(r), r.seed) in plain
-    ]
-    rows = []
+    """Spearman correlation of TSR with the gain, over all projections of a fold and among those of one rank."""
+    plain = {place_of(r): r.value for r in _of(results, PLAIN)}
+    points = [(r, r.every["tsr"], r.value - plain[place_of(r)]) for r in results if "tsr" in r.every and place_of(r) in plain]
+    lines = []
     for row in (None, *_rows(results)):
-        here = [((f"{r.row} {r.seed}", r.source, r.shots), tsr, won) for r, tsr, won in points if row in (None, r.row)]
-        found = rank_correlation(here)
-        if found:
-            rows.append(
-                [row or "all", str(len(here)), str(found.folds), f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})"]
-            )
+        here = [point for point in points if row in (None, point[0].row)]
+        overall = rank_correlation([(r, "", tsr, won) for r, tsr, won in here])
+        within = rank_correlation([(r, _rank(r), tsr, won) for r, tsr, won in here if _rank(r)])
+        lines.append([row or "all", str(len(here)), _correlation(overall), _correlation(within)])
     text = (
-        "## TSR against gain\n\nTSKD's second step on projections of known TSR (principal components, discriminants, random "
-        "directions, and directions that do not decide, of ranks 1 to 32). Spearman correlation of TSR with the gain over no "
-        "distillation within each fold and seed, its mean and 95 % interval over them.\n\n"
+        "## TSR against gain\n\nTSKD's second step on projections that keep much and little of what decides (principal "
+        "components, discriminants, random directions, directions that do not decide; ranks 1, 4 and 16), and on its own. "
+        "Spearman correlation of TSR with the gain over no distillation within each fold and seed, mean over subjects; among "
+        "projections of one rank, since a rank is a strength of teaching of its own.\n\n"
     )
-    text += table(["recording", "points", "folds x seeds", "Spearman"], rows) + "\n"
+    text += table(["recording", "points", "Spearman", "within a rank"], lines) + "\n"
     picture = draw_tsr([(r.row, tsr, won) for r, tsr, won in points], path)
     return text + f"![gain against TSR]({picture.name})\n", [picture]
 
 
+def _rank(result: Result) -> str:
+    """Of a named projection: pca:4 -> 4; else nothing."""
+    return next((word.split(":")[1] for word in result.variant.split() if ":" in word), "")
+
+
+def _correlation(found: Estimate | None) -> str:
+    if found is None:
+        return "-"
+    between = "" if math.isnan(found.low) else f" ({found.low:+.2f} to {found.high:+.2f}), p {found.p:.3f}"
+    return f"{found.mean:+.2f}{between}, n {found.subjects}"
+
+
 def teachers_section(results: Sequence[Result], path: Path) -> tuple[str, list[Path]]:
     """Gain over no distillation under every teacher."""
-    names, plain = _names(results, "teachers"), _of(results, Variant())
-    rows = [[name, _value(_of(results, name)), _gain(gain(_of(results, name), plain))] for name in names]
+    names, plain = _names(results, "teachers"), _of(results, PLAIN)
+    lines = [[name, _value(_of(results, name)), _points(gain(_of(results, name), plain))] for name in names]
     text = "## Poor teachers\n\nT: temperature of the teacher's logits, flipped: share of wrong labels it learned from.\n\n"
-    return text + table(["student's method and teacher", "mean", "over none, points"], rows), []
+    return text + table(["student's method and teacher", "mean", "over none"], lines), []
 
 
 def integers_section(results: Sequence[Result], path: Path) -> tuple[str, list[Path]]:
-    """Integers against float, with and without the teacher in the loss."""
-    rows = []
+    """Integers against float, with and without the teacher in the loss; the last column is the mean of the recordings'."""
+    lines = []
     for method in ("none", "tskd"):
         exact = _of(results, Variant(method=method))
         for width in ("", "w8a8", "w4a4"):
             own = _of(results, Variant(method=method, integers=width))
-            lost = _gain(gain(own, exact)) if width else ""
-            by_row = [_value([r for r in own if r.row == row]) for row in _rows(results)]
-            rows.append([method, width or "float", *by_row, _value(own), lost])
+            by_row = [gain(_in(own, row), exact) for row in _rows(results)]
+            lost = estimate([one.mean for one in by_row if one]) if width else None
+            values = [_value(_in(own, row)) for row in _rows(results)]
+            lines.append([method, width or "float", *values, _points(lost), _points(gain(own, exact)) if width else "-"])
+    head = ["method", "numbers", *_rows(results), "against float, mean of recordings", "of subjects"]
     text = "## In integers\n\nThe golden model's decisions; under TSKD the teacher stays in the loss of quantization.\n\n"
-    return text + table(["method", "numbers", *_rows(results), "mean", "against float, points"], rows), []
+    return text + table(head, lines), []
 
 
 _SECTIONS: dict[str, Callable[[Sequence[Result], Path], tuple[str, list[Path]]]] = {

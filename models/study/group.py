@@ -14,13 +14,15 @@ from torch import Tensor
 
 from designs.layer_table import bank_macs
 from designs.schema import Design
+from models.baselines.model import BaselineError
 from models.baselines.network_training import network_macs
+from models.distill import shown
 from models.distillation.calibration_folds import CalibrationFold
 from models.distillation.calibration_task import CALIBRATION, OFFLINE, TEST, CalibrationTask, calibration_task
 from models.distillation.distil import Lessons, distil
 from models.distillation.method import Method
 from models.distillation.projections import Projection
-from models.distillation.registry import find_method
+from models.distillation.registry import DistillationError, find_method
 from models.distillation.student import Student
 from models.distillation.students import student
 from models.distillation.teaching import Teaching
@@ -91,20 +93,24 @@ def missing(group: Group, folder: Path) -> list[tuple[CalibrationFold, list[Vari
     return found
 
 
-def work(group: Group, folder: Path) -> Iterator[Result]:
-    """Every missing result of `group`, kept before it is given, on one thread."""
+def work(group: Group, folder: Path) -> Iterator[Result | str]:
+    """Every missing result of `group`, kept before it is given, on one thread; where a variant cannot be had, why."""
     torch.set_num_threads(1)
     for fold, variants in missing(group, folder):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             room = classroom(fold, group.seed, folder)
             for variant in variants:
-                result = computed(room, group.row, variant)
+                try:
+                    result = computed(room, group, variant)
+                except (DistillationError, TeacherError, BaselineError) as error:
+                    yield f"{group.row}, {variant}: {error}"
+                    continue
                 write_result(folder, key_of(fold, variant, group.seed), result)
                 yield result
 
 
-def computed(room: Classroom, row: str, variant: Variant) -> Result:
+def computed(room: Classroom, group: Group, variant: Variant) -> Result:
     """Train what `variant` says on the fold's calibration windows, and decode its test windows once."""
     begin, task = time.process_time(), room.task
     extras: dict[str, float] = {}
@@ -121,10 +127,11 @@ def computed(room: Classroom, row: str, variant: Variant) -> Result:
         macs += bank_macs(room.design) if pupil.reads == "tokens" else 0
         if isinstance(method, Tskd):
             found = Projection(method.projection.double(), method.centre.double())
-            extras["tsr"] = tsr_of(found, room.teaching(variant)[CALIBRATION], regression=method.regression)
+            extras["tsr"] = tsr_of(found, shown(room.teaching(variant)), regression=method.regression)
     extras |= scores(task, outputs)
     return Result(
-        row=row,
+        row=group.row,
+        subject=group.source,
         source=room.fold.recording.source,
         shots=room.fold.shots,
         seed=room.seed,
@@ -145,12 +152,12 @@ def trained(room: Classroom, variant: Variant) -> tuple[Student, Method]:
     task, seed = room.task, room.seed
     torch.manual_seed(seed)
     pupil = student(variant.student, room.design)
-    windows, teaching, shown = _lessons(room, variant, task.signal if pupil.reads == "signal" else task.student)
+    windows, teaching, every = _lessons(room, variant, task.signal if pupil.reads == "signal" else task.student)
     method: str | type[Method] = find_method(variant.method)
     if variant.projection:
         label = torch.cat([task.student[OFFLINE].label, task.student[CALIBRATION].label])
-        method = with_projection(named_projection(variant.projection, shown, label, pupil.aligned_dim, seed))
-    lessons = Lessons(windows, teaching, shown)
+        method = with_projection(named_projection(variant.projection, every, label, pupil.aligned_dim, seed))
+    lessons = Lessons(windows, teaching, every)
     found = distil(pupil, method, lessons, room.design, calibration_recipe(room.design, seed))
     return pupil.eval(), found
 
@@ -163,15 +170,14 @@ def _lessons(room: Classroom, variant: Variant, read: dict[str, WindowTensors]) 
     else:
         taught = room.teaching(variant)
     both = _joined(read[OFFLINE], read[CALIBRATION])
-    shown = Teaching(
-        torch.cat([taught[OFFLINE].embedding, taught[CALIBRATION].embedding]), taught[TEST].weight, taught[TEST].bias
-    )
-    return (both, shown, shown) if variant.trained_on == POOLED else (read[CALIBRATION], taught[CALIBRATION], shown)
+    every = shown(taught)
+    return (both, every, every) if variant.trained_on == POOLED else (read[CALIBRATION], taught[CALIBRATION], every)
 
 
 def _joined(one: WindowTensors, other: WindowTensors) -> WindowTensors:
-    """Windows over the same rows, one after the other."""
-    return WindowTensors(one.tokens, torch.cat([one.rows, other.rows]), torch.cat([one.label, other.label]))
+    """The windows of both, one after the other."""
+    rows = torch.cat([one.rows, other.rows + len(one.tokens)])
+    return WindowTensors(torch.cat([one.tokens, other.tokens]), rows, torch.cat([one.label, other.label]))
 
 
 def _nothing(windows: WindowTensors, design: Design) -> Teaching:

@@ -1,5 +1,6 @@
 """The study's pictures: gain over shots for every method, and gain against TSR."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
+from models.study.comparing import gain
 from models.study.results import Result
-from models.study.statistics import gain
 from models.study.variant import EXPERIMENTS, TEACHER, Variant
 
 
@@ -26,7 +27,9 @@ def draw_gains(results: Sequence[Result], document: Path) -> Path:
                 points.append((count * 1.015 ** (place - 5), found))
         if points:
             x, y = [at for at, _ in points], [100 * one.mean for _, one in points]
-            bars = [[100 * (one.mean - one.low) for _, one in points], [100 * (one.high - one.mean) for _, one in points]]
+            ends = [(one.mean, one.mean) if math.isnan(one.low) else (one.low, one.high) for _, one in points]
+            bars = [[value - 100 * low for value, (low, _) in zip(y, ends, strict=True)]]
+            bars.append([100 * high - value for value, (_, high) in zip(y, ends, strict=True)])
             bold = variant.method == "tskd"
             axes.errorbar(x, y, bars, label=str(variant), lw=2.5 if bold else 1, capsize=2, zorder=3 if bold else 2)
     axes.axhline(0, color="black", lw=0.8)

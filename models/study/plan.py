@@ -37,12 +37,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Part:
-    """An experiment on some rows: variants x shots x seeds."""
+    """An experiment on some rows: variants x shots x seeds. most: of a row's shots only the largest that is not above it; None:
+    all of them."""
 
     name: str
     rows: tuple[str, ...]
-    shots: tuple[int, ...]
+    most: int | None
     seeds: int
+
+    def shots(self, row: Row) -> tuple[int, ...]:
+        """Those of `row`. StudyError where it has none."""
+        fit = [count for count in row.shots if self.most is None or count <= self.most]
+        if not fit:
+            raise StudyError(f"experiment {self.name}: {row.name} has no {self.most} shots or fewer; raise most")
+        return tuple(fit) if self.most is None else (max(fit),)
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,7 @@ def _part(name: str, given: Mapping[str, Any], rows: tuple[Row, ...]) -> Part:
     unknown = [row for row in chosen if row not in known]
     if unknown:
         raise StudyError(f"experiment {name}: recording {unknown[0]!r} is not listed; list it, or use {', '.join(known)}")
-    return Part(name, chosen, tuple(given.get("shots", ())), int(given.get("seeds", 3)))
+    return Part(name, chosen, given.get("most"), int(given.get("seeds", 3)))
 
 
 def recordings_of(row: Row, folder: Path | None, tuning: bool) -> list[Recording]:
@@ -130,5 +138,5 @@ def groups(plan: Plan, folder: Path | None) -> list[Group]:
 
 def _variants(parts: list[Part], shots: int, row: Row, seed: int) -> tuple[Variant, ...]:
     """Each once, however many experiments want it."""
-    asked = [part for part in parts if seed < part.seeds and shots in (part.shots or row.shots)]
+    asked = [part for part in parts if seed < part.seeds and shots in part.shots(row)]
     return tuple(dict.fromkeys(variant for part in asked for variant in EXPERIMENTS[part.name]()))

@@ -9,15 +9,15 @@ from models.distillation.tsr import deciding
 
 
 def named_projection(name: str, teaching: Teaching, label: torch.Tensor, dim: int, seed: int) -> Projection:
-    """name: pca, lda, random or least (the least variance among what does not decide), a colon, and its rank."""
-    kind, _, rank = name.partition(":")
+    """name: pca, lda, random or least (what does not decide), its rank, and a number where several are drawn: random:4:1."""
+    kind, rank, *drawn = name.split(":")
     kept = min(int(rank), dim)
     if kind == "pca":
         found = pca_projection(teaching, kept)
     elif kind == "lda":
         found = lda_projection(teaching, label, kept)
     elif kind == "random":
-        found = random_projection(teaching, kept, seed)
+        found = random_projection(teaching, kept, 1000 * seed + int(drawn[0] if drawn else 0))
     else:
         found = idle_projection(teaching, kept)
     empty = torch.zeros(teaching.embed_dim, dim - kept, dtype=torch.float64)

@@ -6,6 +6,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
+
 from models.benchmark_cells import fold_digest
 from models.distillation.calibration_folds import CalibrationFold
 from models.recording import Recording
@@ -15,10 +17,12 @@ from models.study.variant import Variant
 
 @dataclass(frozen=True)
 class Result:
-    """One variant on one fold under one seed. value: `measure` on the test windows; every: all measures that they allow, and
+    """One variant on one fold under one seed. subject: its recording, source: the fold; value: `measure` on the test windows;
+    every: all measures that they allow, and
     `tsr` of the projection where there is one; trials: that calibrated; train_s: of processor time, a new teacher included."""
 
     row: str
+    subject: str
     source: str
     shots: int
     seed: int
@@ -34,9 +38,9 @@ class Result:
 
 
 def key_of(fold: CalibrationFold, variant: Variant, seed: int) -> str:
-    """Of the fold's samples, the variant, the seed and the program."""
+    """Of the fold's samples, the variant, the seed, the program and its PyTorch."""
     module = "quant.distilled_integers" if variant.integers else "models.study.group"
-    parts = (_digest(fold.recording), fold.calibration, repr(variant), seed, closure_digest(module))
+    parts = (_digest(fold.recording), fold.calibration, repr(variant), seed, closure_digest(module), torch.__version__)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 

@@ -47,16 +47,20 @@ def parts() -> list[Variant]:
 
 
 def projections() -> list[Variant]:
-    """TSKD's second step on projections that keep much, little and nothing of what the teacher decides by."""
-    kinds = ("pca", "lda", "random", "least")
-    named = [f"{kind}:{rank}" for kind in kinds for rank in (1, 2, 4, 8, 16, 32)]
+    """TSKD's second step on projections that keep much, little and nothing of what the teacher decides by, several of each
+    rank: a rank is a strength of teaching of its own."""
+    kinds = ("pca", "lda", "least", "random")
+    named = [f"{kind}:{rank}" for rank in (1, 4, 16) for kind in kinds] + [
+        f"random:{r}:{n}" for r in (1, 4, 16) for n in (1, 2)
+    ]
     return [Variant(), Variant(method="tskd"), *(Variant(method="tskd", projection=name) for name in named)]
 
 
 def teachers() -> list[Variant]:
-    """KD, FitNets and TSKD under teachers that are too sure, not sure enough, or learned wrong labels."""
-    worse = [(1.0, 0.0), (0.25, 0.0), (4.0, 0.0), (1.0, 0.2), (1.0, 0.4)]
-    found = [Variant(method=name, temperature=t, flipped=f) for name in ("kd", "fitnets", "tskd") for t, f in worse]
+    """KD, FitNets and TSKD under teachers that are too sure, not sure enough, or learned wrong labels; FitNets hears no
+    logits."""
+    found = [Variant(method=name, temperature=t) for name in ("kd", "tskd") for t in (0.25, 4.0)]
+    found += [Variant(method=name, flipped=f) for name in ("kd", "fitnets", "tskd") for f in (0.0, 0.2, 0.4)]
     return [Variant(), *found, *(Variant(student="", method=TEACHER, flipped=f) for f in (0.0, 0.2, 0.4))]
 
 

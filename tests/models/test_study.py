@@ -5,14 +5,18 @@ import math
 
 import numpy as np
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
-from models.study.__main__ import command
+from models.distillation.teaching import Teaching
+from models.distillation.tsr import tsr_of
+from models.study.__main__ import command, kept, keys
+from models.study.comparing import complete, estimate, gain, holm, mean_of, rank_correlation
 from models.study.document import MARK, write_document
 from models.study.plan import CONFIG, GENERATED, StudyError, groups, read_plan
+from models.study.projections import named_projection
 from models.study.results import Result, key_of, read_result, write_result
-from models.study.statistics import complete, differences, gain, holm, mean_of, rank_correlation
 from models.study.variant import EXPERIMENTS, Variant
 
 PLAN = """
@@ -23,9 +27,11 @@ PLAN = """
 """
 
 
-def result(value: float, *, variant: str = "ind none", source: str = "a", seed: int = 0, shots: int = 5, **more) -> Result:
-    every = {"accuracy": value} | more
-    return Result("row", source, shots, seed, variant, "accuracy", value, every, 10, 40, 100, 1000, 1.0)
+def result(value: float, *, variant: str = "ind none", subject: str = "a", seed: int = 0, shots: int = 5, windows: int = 40):
+    return Result(
+        *("row", subject, f"{subject}, fold", shots, seed, variant, "accuracy", value, {"accuracy": value}),
+        *(10, windows, 100, 1000, 1.0),
+    )
 
 
 def plan_of(tmp_path, experiments: str):
@@ -34,55 +40,83 @@ def plan_of(tmp_path, experiments: str):
     return read_plan(path)
 
 
-def test_the_mean_is_over_folds_and_the_spread_over_seeds():
-    found = mean_of([result(0.5, source=s, seed=n) for s in "ab" for n in (0, 1)] + [result(0.8, source="c", seed=0)])
-    assert found.folds == 3 and found.seeds == 2
-    assert found.mean == pytest.approx((0.6 + 0.5) / 2) and found.spread == pytest.approx(np.std([0.6, 0.5], ddof=1))
+def test_the_mean_is_over_subjects_and_the_spread_over_seeds():
+    found = mean_of([result(0.5 + n / 10, subject=s, seed=n) for s in "ab" for n in (0, 1)])
+    assert found.subjects == 2 and found.seeds == 2
+    assert found.mean == pytest.approx(0.55) and found.spread == pytest.approx(np.std([0.5, 0.6], ddof=1))
     assert math.isnan(mean_of([result(0.5)]).spread)
 
 
-def test_differences_pair_folds_and_seeds_and_leave_out_what_one_side_lacks():
-    ours = [result(0.7, source="a"), result(0.9, source="a", seed=1), result(0.6, source="b"), result(0.9, source="c")]
-    theirs = [
-        result(0.6, source="a"),
-        result(0.6, source="a", seed=1),
-        result(0.7, source="b"),
-        result(0.1, source="b", seed=1),
-    ]
-    assert differences(ours, theirs) == pytest.approx([-0.1, 0.2])
-    assert differences(ours, []) == [] and gain(ours, []) is None
+def test_folds_count_by_their_windows_and_shots_alike():
+    one, other = result(0.5, windows=10), dataclasses.replace(result(0.8, windows=30), source="a, other fold")
+    assert mean_of([one, other]).mean == pytest.approx(0.725)
+    assert mean_of([one, other, result(0.1, shots=10, windows=500)]).mean == pytest.approx((0.725 + 0.1) / 2)
 
 
-def test_a_gain_that_every_fold_shows_is_significant_and_none_is_not():
-    plain = [result(0.5 + place / 100, source=str(place)) for place in range(12)]
-    better = [result(one.value + 0.05 + place / 1000, source=one.source) for place, one in enumerate(plain)]
+def test_gains_pair_folds_and_seeds_and_leave_out_what_one_side_lacks():
+    ours = [result(0.7), result(0.9, seed=1), result(0.6, subject="b"), result(0.9, subject="c")]
+    theirs = [result(0.6), result(0.6, seed=1), result(0.7, subject="b"), result(0.1, subject="b", seed=1)]
+    found = gain(ours, theirs)
+    assert found is not None and found.subjects == 2 and found.mean == pytest.approx((0.2 - 0.1) / 2)
+    assert math.isnan(found.p) and math.isnan(found.low), "two subjects tell no interval"
+    assert gain(ours, []) is None and estimate([]) is None
+
+
+def test_a_subject_counts_once_however_many_shots_and_seeds_it_has():
+    ours = [result(0.7, shots=n, seed=seed) for n in (5, 10, 20) for seed in range(5)]
+    found = gain(ours, [dataclasses.replace(one, value=0.5) for one in ours])
+    assert found is not None and found.subjects == 1 and math.isnan(found.p)
+
+
+def test_a_gain_that_every_subject_shows_is_significant_and_none_is_not():
+    plain = [result(0.5 + place / 100, subject=str(place)) for place in range(12)]
+    better = [dataclasses.replace(one, value=one.value + 0.05 + place / 1000) for place, one in enumerate(plain)]
     found = gain(better, plain)
     assert found is not None and found.p < 0.001 and 0.05 < found.low < found.mean < found.high < 0.0611
     same = gain(plain, plain)
     assert same is not None and same.mean == 0 and same.p == 1
-    swung = [result(one.value + 0.05 * (-1) ** place, source=one.source) for place, one in enumerate(plain)]
+    swung = [dataclasses.replace(one, value=one.value + 0.05 * (-1) ** place) for place, one in enumerate(plain)]
     tossed = gain(swung, plain)
     assert tossed is not None and tossed.p > 0.5 and tossed.low < 0 < tossed.high
 
 
 def test_an_unfinished_study_compares_what_every_variant_has():
-    found = [result(0.5), result(0.6, variant="ind kd"), result(0.9, source="b"), result(0.7, seed=1)]
+    found = [result(0.5), result(0.6, variant="ind kd"), result(0.9, subject="b"), result(0.7, seed=1)]
     assert complete(found) == found[:2] and complete([]) == []
 
 
 def test_holm_adjusts_in_the_order_of_p_and_never_falls():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.9, 0.8]) == [1.0, 1.0] and holm([]) == []
+    some = holm([math.nan, 0.01, 0.02])
+    assert math.isnan(some[0]) and some[1:] == pytest.approx([0.02, 0.02])
 
 
-def test_ranks_are_taken_within_folds():
-    fold = [("r", "a", 5), ("r", "b", 5)]
-    points = [(fold[0], x, 10 + x) for x in (0.1, 0.5, 0.9)] + [(fold[1], x, x - 10) for x in (0.2, 0.3, 0.8)]
+def test_ranks_are_taken_within_a_place_and_group():
+    points = [(result(0, subject="a"), "", x, 10 + x) for x in (0.1, 0.5, 0.9)]
+    points += [(result(0, subject="b"), "", x, x - 10) for x in (0.2, 0.3, 0.8)]
     found = rank_correlation(points)
-    assert found is not None and found.mean == pytest.approx(1) and found.folds == 2
-    mixed = rank_correlation([*points[:3], *((fold[1], x, -y) for _, x, y in points[3:])])
-    assert mixed is not None and mixed.mean == pytest.approx(0)
-    assert rank_correlation([(fold[0], 1.0, y) for y in (0.1, 0.2, 0.3)]) is None
+    assert found is not None and found.mean == pytest.approx(1) and found.subjects == 2
+    turned = rank_correlation([*points[:3], *((r, g, x, -y) for r, g, x, y in points[3:])])
+    assert turned is not None and turned.mean == pytest.approx(0)
+    grouped = [(result(0), rank, x, rank - x) for rank in (0, 10) for x in (1, 2, 3)]
+    within, over = rank_correlation(grouped), rank_correlation([(r, "", 10 * g + x, y) for r, g, x, y in grouped])
+    assert within is not None and over is not None and within.mean == pytest.approx(-1) and over.mean > 0.4
+    assert rank_correlation([(result(0), "", 1.0, y) for y in (0.1, 0.2, 0.3)]) is None
+
+
+def test_projections_that_do_not_decide_have_no_tsr_and_all_have_their_rank():
+    draw = torch.Generator().manual_seed(3)
+    embedding = torch.randn(300, 20, generator=draw) @ torch.randn(20, 20, generator=draw)
+    teaching = Teaching(embedding, torch.randn(2, 20, generator=draw), torch.zeros(2))
+    label = teaching.logits.argmax(dim=1)
+    for name in ("pca:4", "lda:4", "random:4", "random:4:1", "least:4"):
+        found = named_projection(name, teaching, label, 16, seed=0)
+        assert found.dim == 16 and torch.linalg.matrix_rank(found.matrix) == 4
+        kept = tsr_of(found, teaching, regression=False)
+        assert kept < 1e-6 if name == "least:4" else kept > 0.01
+    one, other = (named_projection(name, teaching, label, 16, seed=0).matrix for name in ("random:4:1", "random:4:2"))
+    assert not torch.allclose(one, other)
 
 
 def test_variants_have_names_of_their_own():
@@ -152,7 +186,7 @@ def test_the_document_keeps_what_people_wrote_and_says_what_is_missing(tmp_path)
     row = plan.rows[0].name
     values = {"ind none": 0.6, "ind kd": 0.62, "ind tskd": 0.65, "teacher": 0.7}
     found = [
-        dataclasses.replace(result(value + place / 100, variant=name, source=str(place), seed=seed), row=row)
+        dataclasses.replace(result(value + place / 100, variant=name, subject=str(place), seed=seed), row=row)
         for name, value in values.items()
         for place in range(6)
         for seed in range(2)
@@ -160,8 +194,26 @@ def test_the_document_keeps_what_people_wrote_and_says_what_is_missing(tmp_path)
     files = write_document(found, 100, plan, path)
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# Words\n") and "old numbers" not in text and f"{len(found)} of 100 results" in text
-    assert "| ind tskd | 0.675 ± 0.000 |" in text and "| 5 | +5.0 (+5.0 to +5.0) | ind kd | +3.0" in text
+    assert "| ind tskd | 100 | 1,000 | 0.675 ± 0.000 |" in text
+    assert (
+        "| ind tskd | +5.0 (+5.0 to +5.0), p 0.062, n 6 |" in text and "| ind kd | +3.0 (+3.0 to +3.0), p 0.031, n 6 |" in text
+    )
     assert all(file.stat().st_size > 0 for file in files) and len(files) == 2
+
+
+def test_an_experiment_takes_the_largest_shots_that_it_may_and_none_is_one_line(tmp_path):
+    plan = plan_of(tmp_path, "methods = { most = 20 }")
+    row = dataclasses.replace(plan.rows[0], shots=(5, 10, 40))
+    assert plan.parts[0].shots(row) == (10,) and dataclasses.replace(plan.parts[0], most=None).shots(row) == (5, 10, 40)
+    with pytest.raises(StudyError, match="experiment methods: made has no 20 shots or fewer; raise most"):
+        plan.parts[0].shots(dataclasses.replace(row, shots=(40,)))
+
+
+def test_a_row_may_be_renamed(tmp_path):
+    found = groups(plan_of(tmp_path, "methods = { seeds = 1 }"), None)
+    wanted = keys(found)
+    write_result(tmp_path, next(iter(wanted)), result(0.7))
+    assert [one.row for one in kept(wanted, tmp_path)] == ["made"]
 
 
 @pytest.mark.train
