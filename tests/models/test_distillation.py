@@ -16,7 +16,8 @@ from models.distillation.projections import pca_projection
 from models.distillation.registry import METHODS, DistillationError, find_method
 from models.distillation.students import STUDENTS, student
 from models.distillation.teaching import Teaching
-from models.distillation.tskd import task_part, with_projection
+from models.distillation.tskd import learned_projection, task_part, with_projection
+from models.distillation.tsr import deciding_weight
 from models.fit import predict
 from models.standardise import Standardisation
 from models.window_tensors import WindowTensors
@@ -221,6 +222,22 @@ def test_the_task_part_is_all_that_the_readout_sees():
     part = task_part(taught.embedding, taught.weight)
     assert torch.allclose(part @ taught.weight.T, taught.embedding @ taught.weight.T, atol=1e-4)
     assert torch.linalg.matrix_rank(part.double(), rtol=1e-5) == 4 < TAUGHT_DIM
+
+
+def learned(taught: Teaching, regression: bool) -> torch.Tensor:
+    torch.manual_seed(0)
+    return learned_projection(taught, 8, regression=regression).matrix
+
+
+def test_what_is_common_to_all_logits_is_no_part_of_the_task():
+    taught = lessons().teaching
+    vector = torch.randn(1, TAUGHT_DIM, generator=torch.Generator().manual_seed(5))
+    common = Teaching(taught.embedding, taught.weight + vector, taught.bias)
+    parts = [task_part(each.embedding, deciding_weight(each, regression=False)) for each in (taught, common)]
+    assert torch.allclose(*parts, atol=1e-3)
+    assert torch.linalg.matrix_rank(parts[0].double(), rtol=1e-5) == 3  # one less than the classes
+    assert torch.allclose(learned(taught, False), learned(common, False), atol=0.02)
+    assert not torch.allclose(learned(taught, True), learned(common, True), atol=0.02)  # a regressor's is a value
 
 
 @pytest.mark.parametrize("regression", [False, True])
