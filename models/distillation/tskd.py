@@ -56,7 +56,10 @@ class Tskd(Method):
         return (taught - self.centre) @ self.projection
 
     def term(self, embedding: Tensor, outputs: Tensor, taught: Tensor) -> Tensor:
-        return nn.functional.mse_loss(self.student.aligned(embedding), self.projected(taught))
+        """Over the columns of P that are not zero: the student is free where P has none, not drawn to 0."""
+        asked = self.projection.any(dim=0)
+        apart = (self.student.aligned(embedding) - self.projected(taught))[:, asked].square()
+        return apart.sum() / max(1, apart.numel())
 
 
 class TskdStarted(Tskd):

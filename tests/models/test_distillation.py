@@ -12,7 +12,7 @@ from models.distillation.distil import Lessons, distil
 from models.distillation.embedding_scale import whitening
 from models.distillation.ind_student import IndStudent, mean_of_tokens
 from models.distillation.orthogonal_projection import OrthogonalMap
-from models.distillation.projections import pca_projection
+from models.distillation.projections import Projection, pca_projection
 from models.distillation.registry import METHODS, DistillationError, find_method
 from models.distillation.students import STUDENTS, student
 from models.distillation.teaching import Teaching
@@ -215,6 +215,25 @@ def test_tskd_takes_any_projection_of_the_right_width():
     assert torch.allclose(found.projection, pca_projection(taught, 8).standardised(taught.embedding).matrix.float())
     with pytest.raises(ValueError, match=r"^the projection has 5 dimensions, the student 8; fit it for the student$"):
         with_projection(pca_projection(taught, 5))(started(), taught, regression=False)
+
+
+@pytest.mark.parametrize("name", ["ind", "eegnet"])
+def test_a_student_is_free_where_a_projection_has_no_column(name):
+    taught, pupil = lessons().teaching, started(name=name)
+    kept = pca_projection(taught, 3)
+    empty = torch.zeros(TAUGHT_DIM, pupil.aligned_dim - 3, dtype=torch.float64)
+    found = with_projection(Projection(torch.cat([kept.matrix, empty], dim=1), kept.centre))(pupil, taught, regression=False)
+    embedding = torch.randn(48, pupil.embed_dim, generator=torch.Generator().manual_seed(4), requires_grad=True)
+    apart = (pupil.aligned(embedding) - found.projected(taught.embedding))[:, :3]
+    term = found.term(embedding, torch.zeros(48, 4), taught.embedding)
+    assert float(term.detach()) == pytest.approx(float(apart.square().mean()), rel=1e-5)  # the mean of those asked for
+    (pull,) = torch.autograd.grad(term, embedding)
+    moments = pupil.embed_dim // pupil.aligned_dim
+    pulled = pull.view(48, -1, moments) if name == "eegnet" else pull.view(48, moments, -1).transpose(1, 2)
+    assert pulled[:, :3].abs().min() > 0 and pulled[:, 3:].abs().max() == 0
+    nothing = Projection(torch.zeros(TAUGHT_DIM, pupil.aligned_dim, dtype=torch.float64), kept.centre)
+    idle = with_projection(nothing)(pupil, taught, regression=False)
+    assert float(idle.term(embedding, torch.zeros(48, 4), taught.embedding).detach()) == 0.0
 
 
 def test_the_task_part_is_all_that_the_readout_sees():
