@@ -167,7 +167,17 @@ def test_whitening_makes_the_covariance_the_identity_and_leaves_unseen_direction
     assert torch.allclose(values, torch.tensor([0.0, 1, 1, 1, 1, 1]), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["vkd", "vkd_standardised", "orthogonal_projection", "fitnets", "simkd"])
+def test_vkd_standardises_and_its_variant_whitens():
+    z = lessons(400).teaching.embedding
+    found = {name: (z - z.mean(dim=0)) @ method_of(name).fitted_normaliser(z) for name in ("vkd", "vkd_whitened")}
+    covered = {name: torch.cov(each.T, correction=0) for name, each in found.items()}
+    assert torch.allclose(covered["vkd"].diagonal(), torch.ones(TAUGHT_DIM), atol=1e-3)
+    assert covered["vkd"].fill_diagonal_(0).abs().max() > 0.1  # correlations stay
+    white = covered["vkd_whitened"]
+    assert torch.allclose(white @ white, white, atol=1e-2)  # 1 in every direction that the windows show, 0 elsewhere
+
+
+@pytest.mark.parametrize("name", ["vkd", "vkd_whitened", "orthogonal_projection", "fitnets", "simkd"])
 def test_what_features_are_compared_with_has_unit_variance_whatever_the_teachers_size(name):
     taught = lessons().teaching
     large = Teaching(taught.embedding * 1000 + 5, taught.weight / 1000, taught.bias)
