@@ -189,10 +189,13 @@ def _lesson_loss(model: QuantInd, lesson: Lesson, told: Tensor, embedding: Tenso
 
 
 def _alignment(embedding: Tensor, aligned: Tensor) -> Tensor:
-    """Mean squared distance of the embedding from `aligned`; 0 where a lesson says nothing of it."""
-    if not aligned.shape[1]:
+    """Mean squared distance of the embedding from `aligned`, without columns that are 0 in every window, of which a projection
+    asked nothing; 0 where a lesson says nothing at all."""
+    asked = aligned.any(dim=0)
+    if not asked.any():
         return embedding.new_zeros(())
-    return nn.functional.mse_loss(mean_of_tokens(embedding, embedding.shape[1] // aligned.shape[1]), aligned)
+    found = mean_of_tokens(embedding, embedding.shape[1] // aligned.shape[1])
+    return nn.functional.mse_loss(found[:, asked], aligned[:, asked])
 
 
 def _decision_loss(found: Tensor, wanted: Tensor, model: QuantInd) -> Tensor:

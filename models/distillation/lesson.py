@@ -20,8 +20,8 @@ FORMAT = "lesson 1"
 @dataclass(frozen=True)
 class Lesson:
     """outputs float32 [windows, outputs]: the teacher's logits, or standardised values; aligned float32 [windows, aligned_dim]:
-    where the student's embedding should be, of width 0 where the method does not say. Windows: those that train, in the order
-    of the decoding set."""
+    where the student's embedding should be, of width 0 where the method does not say, a column 0 where its projection asks
+    nothing. Windows: those that train, in the order of the decoding set."""
 
     outputs: Tensor
     aligned: Tensor

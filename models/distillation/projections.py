@@ -47,7 +47,7 @@ def random_projection(teaching: Teaching, dim: int, seed: int) -> Projection:
 
 
 def pca_projection(teaching: Teaching, dim: int) -> Projection:
-    """The `dim` directions of most variance; zeros where the embedding has fewer."""
+    """The `dim` directions of most variance; zeros where the embedding has fewer, which ask nothing of a student."""
     directions = principal_directions(teaching.embedding)[1][:, :dim]
     return _filled(directions, dim, teaching)
 

@@ -11,12 +11,12 @@ from models.distillation.rdimkd import Rdimkd, RdimkdRandom
 from models.distillation.simkd import SimKD
 from models.distillation.tofd import Tofd
 from models.distillation.tskd import Tskd, TskdStarted
-from models.distillation.vkd import Vkd, VkdStandardised
+from models.distillation.vkd import Vkd, VkdWhitened
 
 METHODS: dict[str, type[Method]] = {
     method.name: method
     for method in (
-        *(NoDistillation, LogitDistillation, FitNets, SimKD, OrthogonalProjection, Vkd, VkdStandardised),
+        *(NoDistillation, LogitDistillation, FitNets, SimKD, OrthogonalProjection, Vkd, VkdWhitened),
         *(Rdimkd, RdimkdRandom, Tofd, Tskd, TskdStarted),
     )
 }

@@ -5,16 +5,18 @@ Step 1 learns a projection P of the teacher's embedding z to the student's width
     minimise  CE(softmax(W z + b), V P^T z + c)  +  RECONSTRUCTION * mean |D P^T z - z_task|^2 / mean |z_task|^2
               +  RIDGE * (|P|^2 + |D|^2)
 
-W, b are the teacher's readout, z_task is z's part in the row space of W (a regressor: squared error instead of CE). Step 2
-freezes P and trains the student, h its embedding:
+W, b are the teacher's readout, z_task is z's part in the row space of W - 1 w^T, w the mean of W's rows: what is common to all
+logits decides nothing (a regressor: of W, and squared error instead of CE). Step 2 freezes P and trains the student, h its
+embedding:
 
     loss = task loss + weight * mean |h - P^T (z - centre)|^2
 
 After Xie et al., BrainDistill, arXiv 2601.17625, of which the two steps, the auxiliary classifier and a "ridge-like" second
 term are known to us, their exact form is not. Our reading: the second term is the reconstruction above with its ridge, which
 also takes out of P whatever the task leaves free, so that no dimension asks the student for what does not decide; step 1 is
-solved by Adam on all windows at once, from random directions; P^T z is scaled to unit variance in every dimension; and a
-student that keeps its whole window is aligned by the mean of its tokens (Student.aligned).
+solved by Adam on all windows at once, from random directions; before step 2 the columns of P are rescaled so that every
+dimension of P^T z has unit variance (Projection.standardised), which keeps their span, so TSR too, but not the sizes that the
+ridge gave them; and a student that keeps its whole window is aligned by the mean of its tokens (Student.aligned).
 """
 
 import torch
@@ -26,6 +28,7 @@ from models.distillation.method import Method
 from models.distillation.projections import Projection
 from models.distillation.student import Student
 from models.distillation.teaching import Teaching
+from models.distillation.tsr import deciding_weight
 
 RECONSTRUCTION = 1.0
 RIDGE = 1e-2
@@ -53,7 +56,10 @@ class Tskd(Method):
         return (taught - self.centre) @ self.projection
 
     def term(self, embedding: Tensor, outputs: Tensor, taught: Tensor) -> Tensor:
-        return nn.functional.mse_loss(self.student.aligned(embedding), self.projected(taught))
+        """Over the columns of P that are not zero: the student is free where P has none, not drawn to 0."""
+        asked = self.projection.any(dim=0)
+        apart = (self.student.aligned(embedding) - self.projected(taught))[:, asked].square()
+        return apart.sum() / max(1, apart.numel())
 
 
 class TskdStarted(Tskd):
@@ -96,7 +102,7 @@ def learned_projection(
     """Step 1: from windows alone, no labels. Deterministic under torch's seed."""
     centre, scale = teaching.embedding.mean(dim=0), deviations(teaching.embedding)
     z = (teaching.embedding - centre) / scale
-    task = task_part(teaching.embedding - centre, teaching.weight)
+    task = task_part(teaching.embedding - centre, deciding_weight(teaching, regression=regression))
     size = task.square().mean().clamp_min(1e-12)
     wanted = teaching.logits if regression else teaching.logits.softmax(dim=1)
     projection = nn.Parameter(torch.randn(teaching.embed_dim, dim) / teaching.embed_dim**0.5)

@@ -41,8 +41,12 @@ def tsr(matrix: Tensor, weight: Tensor, spread: Tensor) -> float:
 
 def tsr_of(projection: Projection, teaching: Teaching, *, regression: bool) -> float:
     """TSR of `projection` over the windows of `teaching`."""
-    weight = teaching.weight if regression else deciding(teaching.weight)
-    return tsr(projection.matrix, weight, covariance(teaching.embedding))
+    return tsr(projection.matrix, deciding_weight(teaching, regression=regression), covariance(teaching.embedding))
+
+
+def deciding_weight(teaching: Teaching, *, regression: bool) -> Tensor:
+    """What of the teacher's readout decides, float64 [outputs, dim]: all of a regressor's, `deciding` of a classifier's."""
+    return teaching.weight.double() if regression else deciding(teaching.weight)
 
 
 def deciding(weight: Tensor) -> Tensor:

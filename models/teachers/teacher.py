@@ -42,7 +42,7 @@ class TeacherTraining:
 
     pretrain_steps: of its own task without labels, where it has one; steps: with labels; average: share of the averaged weights
     that a step keeps; flipped: share of labels changed to another class, for teachers that are to be poor
-    (models.teachers.quality); head_only: whether all but the readout stays as it is.
+    (models.teachers.quality; values have none); head_only: whether all but the readout stays as it is.
     """
 
     pretrain_steps: int = 0

@@ -12,7 +12,7 @@ from models.augment import augment, soft_cross_entropy, soft_targets
 from models.distillation.calibration_task import OFFLINE, CalibrationTask
 from models.teachers.quality import flipped_labels
 from models.teachers.registry import make_teacher
-from models.teachers.teacher import Teacher, TeacherTask, TeacherTraining
+from models.teachers.teacher import Teacher, TeacherError, TeacherTask, TeacherTraining
 from models.window_tensors import WindowTensors
 
 OnStep = Callable[[str, int, int, float], None]
@@ -44,6 +44,10 @@ def train_teacher(
         torch.manual_seed(seed)
         teacher = make_teacher(name, teacher_task(task), spatial=_spatial(task), weights=weights, **sizes)
         training = training or teacher.training_for(teacher.task)
+        if training.flipped and teacher.task.regression:
+            raise TeacherError(
+                f"teacher {name}: flipped={training.flipped:g} is of classes, but the recording has targets; use 0"
+            )
         teacher.prepare(task.signal[OFFLINE], task.signal_standardisation)
         draw = torch.Generator().manual_seed(seed * 1_000_003 + 1)
         if training.pretrain_steps:

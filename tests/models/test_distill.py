@@ -13,8 +13,13 @@ from designs.decoding_set import DecodingSet
 from designs.ind_tiny import IND_TINY
 from models import distill
 from models.checkpoint import load_checkpoint, load_tensors
-from models.distillation.calibration_task import CALIBRATION, TEST
+from models.distillation.calibration_task import CALIBRATION, OFFLINE, TEST
 from models.distillation.lesson import load_lesson
+from models.distillation.projections import Projection
+from models.distillation.students import student
+from models.distillation.teaching import Teaching
+from models.distillation.tskd import with_projection
+from models.distillation.tsr import tsr_of
 from models.fit import FitSettings, predict
 from models.ind_benchmark import design_for
 from models.recipes import calibration_recipe
@@ -103,6 +108,24 @@ def test_projections_never_see_the_windows_that_test(task, teacher):
     assert len(shown.embedding) == len(said["offline"].embedding) + len(said[CALIBRATION].embedding)
     said[TEST].embedding.fill_(float("nan"))
     assert torch.isfinite(distill.shown(said).embedding).all()
+
+
+class Unnamed(torch.nn.Module):
+    name = "made up"
+
+
+def test_tsr_is_measured_on_more_windows_than_the_embedding_has_dimensions(task):
+    draw = torch.Generator().manual_seed(0)
+    weight, pupil = torch.zeros(4, 40), student("ind", IND_TINY)
+    weight[:, :4] = torch.eye(4)
+    offline, calibration = (Teaching(torch.randn(n, 40, generator=draw), weight, torch.zeros(4)) for n in (4000, 6))
+    test = Teaching(torch.zeros(len(task.student[TEST]), 40), weight, torch.zeros(4))
+    taught = {OFFLINE: offline, CALIBRATION: calibration, TEST: test}
+    idle = Projection(torch.eye(40, dtype=torch.float64)[:, 4 : 4 + pupil.aligned_dim], torch.zeros(40, dtype=torch.float64))
+    method = with_projection(idle)(pupil, distill.shown(taught), regression=False)
+    assert tsr_of(idle, calibration, regression=False) > 0.99  # 8 columns explain 6 windows, whatever they are
+    metrics = {each.name: each.value for each in distill.teacher_metrics(task, Unnamed(), method, taught)}
+    assert metrics["tsr"] < 0.02
 
 
 def test_a_design_is_drawn_where_none_is_named(tmp_path, monkeypatch):

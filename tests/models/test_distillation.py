@@ -12,11 +12,12 @@ from models.distillation.distil import Lessons, distil
 from models.distillation.embedding_scale import whitening
 from models.distillation.ind_student import IndStudent, mean_of_tokens
 from models.distillation.orthogonal_projection import OrthogonalMap
-from models.distillation.projections import pca_projection
+from models.distillation.projections import Projection, pca_projection
 from models.distillation.registry import METHODS, DistillationError, find_method
 from models.distillation.students import STUDENTS, student
 from models.distillation.teaching import Teaching
-from models.distillation.tskd import task_part, with_projection
+from models.distillation.tskd import learned_projection, task_part, with_projection
+from models.distillation.tsr import deciding_weight
 from models.fit import predict
 from models.standardise import Standardisation
 from models.window_tensors import WindowTensors
@@ -166,7 +167,17 @@ def test_whitening_makes_the_covariance_the_identity_and_leaves_unseen_direction
     assert torch.allclose(values, torch.tensor([0.0, 1, 1, 1, 1, 1]), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["vkd", "vkd_standardised", "orthogonal_projection", "fitnets", "simkd"])
+def test_vkd_standardises_and_its_variant_whitens():
+    z = lessons(400).teaching.embedding
+    found = {name: (z - z.mean(dim=0)) @ method_of(name).fitted_normaliser(z) for name in ("vkd", "vkd_whitened")}
+    covered = {name: torch.cov(each.T, correction=0) for name, each in found.items()}
+    assert torch.allclose(covered["vkd"].diagonal(), torch.ones(TAUGHT_DIM), atol=1e-3)
+    assert covered["vkd"].fill_diagonal_(0).abs().max() > 0.1  # correlations stay
+    white = covered["vkd_whitened"]
+    assert torch.allclose(white @ white, white, atol=1e-2)  # 1 in every direction that the windows show, 0 elsewhere
+
+
+@pytest.mark.parametrize("name", ["vkd", "vkd_whitened", "orthogonal_projection", "fitnets", "simkd"])
 def test_what_features_are_compared_with_has_unit_variance_whatever_the_teachers_size(name):
     taught = lessons().teaching
     large = Teaching(taught.embedding * 1000 + 5, taught.weight / 1000, taught.bias)
@@ -216,11 +227,46 @@ def test_tskd_takes_any_projection_of_the_right_width():
         with_projection(pca_projection(taught, 5))(started(), taught, regression=False)
 
 
+@pytest.mark.parametrize("name", ["ind", "eegnet"])
+def test_a_student_is_free_where_a_projection_has_no_column(name):
+    taught, pupil = lessons().teaching, started(name=name)
+    kept = pca_projection(taught, 3)
+    empty = torch.zeros(TAUGHT_DIM, pupil.aligned_dim - 3, dtype=torch.float64)
+    found = with_projection(Projection(torch.cat([kept.matrix, empty], dim=1), kept.centre))(pupil, taught, regression=False)
+    embedding = torch.randn(48, pupil.embed_dim, generator=torch.Generator().manual_seed(4), requires_grad=True)
+    apart = (pupil.aligned(embedding) - found.projected(taught.embedding))[:, :3]
+    term = found.term(embedding, torch.zeros(48, 4), taught.embedding)
+    assert float(term.detach()) == pytest.approx(float(apart.square().mean()), rel=1e-5)  # the mean of those asked for
+    (pull,) = torch.autograd.grad(term, embedding)
+    moments = pupil.embed_dim // pupil.aligned_dim
+    pulled = pull.view(48, -1, moments) if name == "eegnet" else pull.view(48, moments, -1).transpose(1, 2)
+    assert pulled[:, :3].abs().min() > 0 and pulled[:, 3:].abs().max() == 0
+    nothing = Projection(torch.zeros(TAUGHT_DIM, pupil.aligned_dim, dtype=torch.float64), kept.centre)
+    idle = with_projection(nothing)(pupil, taught, regression=False)
+    assert float(idle.term(embedding, torch.zeros(48, 4), taught.embedding).detach()) == 0.0
+
+
 def test_the_task_part_is_all_that_the_readout_sees():
     taught = lessons().teaching
     part = task_part(taught.embedding, taught.weight)
     assert torch.allclose(part @ taught.weight.T, taught.embedding @ taught.weight.T, atol=1e-4)
     assert torch.linalg.matrix_rank(part.double(), rtol=1e-5) == 4 < TAUGHT_DIM
+
+
+def learned(taught: Teaching, regression: bool) -> torch.Tensor:
+    torch.manual_seed(0)
+    return learned_projection(taught, 8, regression=regression).matrix
+
+
+def test_what_is_common_to_all_logits_is_no_part_of_the_task():
+    taught = lessons().teaching
+    vector = torch.randn(1, TAUGHT_DIM, generator=torch.Generator().manual_seed(5))
+    common = Teaching(taught.embedding, taught.weight + vector, taught.bias)
+    parts = [task_part(each.embedding, deciding_weight(each, regression=False)) for each in (taught, common)]
+    assert torch.allclose(*parts, atol=1e-3)
+    assert torch.linalg.matrix_rank(parts[0].double(), rtol=1e-5) == 3  # one less than the classes
+    assert torch.allclose(learned(taught, False), learned(common, False), atol=0.02)
+    assert not torch.allclose(learned(taught, True), learned(common, True), atol=0.02)  # a regressor's is a value
 
 
 @pytest.mark.parametrize("regression", [False, True])

@@ -233,6 +233,12 @@ def test_a_teacher_of_flipped_labels_is_worse():
     assert good > 0.9 and poor < 0.1
 
 
+def test_values_have_no_classes_to_flip():
+    with pytest.raises(TeacherError) as caught:
+        train_teacher(task_of("counts"), "ndt", 0, training=replace(FEW, flipped=0.2), **SMALL)
+    assert str(caught.value) == "teacher ndt: flipped=0.2 is of classes, but the recording has targets; use 0"
+
+
 def test_resampling_keeps_a_sine_and_drops_what_lies_outside_the_band():
     time = torch.arange(400) / 200
     signal = torch.sin(2 * torch.pi * 10 * time) + torch.sin(2 * torch.pi * 60 * time)

@@ -106,6 +106,22 @@ def test_without_weight_a_lesson_changes_nothing():
         assert torch.equal(value, other), name
 
 
+def test_quantization_is_free_too_where_a_projection_asked_nothing():
+    found = decoding_set()
+    torch.manual_seed(1)
+    ind = Ind(TINY)
+    windows = integer_windows(found, TINY, float_embedding(ind))
+    model, told = calibrated(ind, windows, TINY), lesson(found)
+    train = windows.parts["train"]
+    half = told.aligned.clone()
+    half[:, 4:] = 0
+    with torch.no_grad():
+        embedding, _ = model.eval().embedded(train.all_tokens())
+    wanted = float((embedding[:, :4] - half[:, :4]).square().mean())
+    apart = [lesson_distance(model, Lesson(told.outputs, each), train) for each in (half, half[:, :0])]
+    assert apart[0] - apart[1] == pytest.approx(wanted, rel=1e-4)
+
+
 def test_what_is_embedded_is_what_the_readout_reads():
     model, train = quantized(None)
     with torch.no_grad():
