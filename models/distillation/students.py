@@ -6,11 +6,21 @@ from designs.schema import Design
 from models.baselines.model import BaselineError
 from models.distillation.eegnet_student import EegNetStudent
 from models.distillation.gru_student import GruStudent
+from models.distillation.ind_convolution_student import IndConvolutionStudent
+from models.distillation.ind_mlp_student import IndMlpStudent
+from models.distillation.ind_samples_student import IndSamplesStudent
 from models.distillation.ind_student import IndStudent
 from models.distillation.registry import DistillationError
 from models.distillation.student import Student
 
-STUDENTS: dict[str, type[Student]] = {"ind": IndStudent, "eegnet": EegNetStudent, "gru": GruStudent}
+STUDENTS: dict[str, type[Student]] = {
+    "ind": IndStudent,
+    "ind_convolution": IndConvolutionStudent,
+    "ind_samples": IndSamplesStudent,
+    "ind_mlp": IndMlpStudent,
+    "eegnet": EegNetStudent,
+    "gru": GruStudent,
+}
 
 
 def fits(name: str, design: Design) -> str | None:

@@ -194,7 +194,10 @@ def test_tskd_asks_for_nothing_of_a_student_that_is_aligned(regression):
     assert not [name for name, _ in found.named_parameters() if not name.startswith("student.")]  # P is frozen
 
 
-@pytest.mark.parametrize(("name", "regression"), [("ind", False), ("ind", True), ("eegnet", False), ("gru", False)])
+@pytest.mark.parametrize(
+    ("name", "regression"),
+    [("ind", False), ("ind", True), ("ind_convolution", True), ("ind_mlp", False), ("eegnet", False), ("gru", False)],
+)
 def test_a_started_student_that_is_aligned_decides_as_the_teacher(name, regression):
     taught, pupil = lessons(regression=regression).teaching, started(regression, name)
     torch.manual_seed(0)
@@ -228,9 +231,10 @@ def test_the_task_part_is_all_that_the_readout_sees():
 @pytest.mark.parametrize("regression", [False, True])
 @pytest.mark.parametrize("name", STUDENTS)
 def test_a_student_is_its_readout_of_its_embedding(name, regression):
-    if name == "eegnet" and regression:
-        pytest.skip("EEGNet classifies")
-    pupil, windows = started(regression, name).eval(), lessons(regression=regression, signal=name == "eegnet").windows
+    pupil, windows = (
+        started(regression, name).eval(),
+        lessons(regression=regression, signal=STUDENTS[name].reads == "signal").windows,
+    )
     inputs = windows.all_tokens()
     embedding = pupil.embedding(inputs)
     assert embedding.shape == (48, pupil.embed_dim)
@@ -295,7 +299,10 @@ def test_unknown_names():
         find_method("tsdk")
     with pytest.raises(DistillationError, match=r"^method 'magic' is unknown: the methods are none, kd, fitnets, simkd, "):
         find_method("magic")
-    with pytest.raises(DistillationError, match=r"^student 'transformer' is unknown: the students are ind, eegnet, gru$"):
+    with pytest.raises(
+        DistillationError,
+        match=r"^student 'transformer' is unknown: the students are ind, ind_convolution, ind_samples, ind_mlp, eegnet, gru$",
+    ):
         student("transformer", IND_TINY)
 
 
