@@ -71,11 +71,13 @@ def fine_tune(
     *,
     keep_in_range: Callable[[QuantInd], None] = keep_shifts_in_range,
     range_step: RangeStep = lambda value, octaves: octaves,
+    penalty: Callable[[QuantInd], Tensor] | None = None,
 ) -> QatState:
     """Train `model` in place on windows of integer tokens; it ends with the weights of its best validation epoch.
 
     lesson: what the float decoder's own teacher says about the windows of `train`, in their order. keep_in_range: what brings
-    scales back after every step. range_step: a step of so many octaves in the units of a range.
+    scales back after every step. range_step: a step of so many octaves in the units of a range. penalty: what is added to the
+    loss of every step, whatever the windows; no epoch is judged by it.
     """
     design, averaged = model.design, copy.deepcopy(model)
     optimiser = torch.optim.Adam(_groups(model, settings, range_step))
@@ -102,6 +104,8 @@ def fine_tune(
             loss = _loss(model, teacher, standardisation(integers), found)
             if lesson is not None:
                 loss = loss + settings.taught * _lesson_loss(model, lesson, told, embedding, found)
+            if penalty is not None:
+                loss = loss + penalty(model)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(_ranges(model), 1.0)

@@ -78,15 +78,20 @@ def distil(
         on_epoch=on_epoch,
     )
     found.finish()
-    if isinstance(student, IndStudent):
+    if isinstance(student, IndStudent) and student.reads == "tokens":
         fold_gains(student.ind, gains)
     return found.eval()
 
 
 def _started(student: Student, windows: WindowTensors, design: Design, settings: FitSettings) -> tuple[WindowTensors, Tensor]:
-    """(the windows as they are trained on, the gain of every feature); an IND starts as models.train starts it."""
+    """(the windows as they are trained on, the gain of every feature).
+
+    A choice: an IND of tokens starts as models.train starts it, its features with gains fitted to the labels of the calibration
+    windows, and so does what differs from it behind the tokens, since there the difference is the question. What makes its
+    own tokens of the signal has no such features, and GRU and EEGNet are taken as others train them.
+    """
     gains = torch.ones(windows.tokens.shape[1])
-    if not isinstance(student, IndStudent):
+    if not isinstance(student, IndStudent) or student.reads != "tokens":
         return windows, gains
     if settings.start == "linear":
         start_linear(student.ind, windows)

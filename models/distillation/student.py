@@ -4,6 +4,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from designs.schema import Design
+
 
 class Student(nn.Module):
     """`readout(embedding(inputs))`. inputs [batch, rows, features]: standardised tokens, or where `reads` is "signal" the
@@ -11,6 +13,11 @@ class Student(nn.Module):
 
     reads: ClassVar[str] = "tokens"
     readout: nn.Linear
+
+    @classmethod
+    def misfit(cls, design: Design) -> str | None:
+        """Why it cannot decode the windows of `design`, as what follows its name in a sentence; None: it can."""
+        return None
 
     def embedding(self, inputs: Tensor) -> Tensor:
         """[batch, embed_dim]: the vector in front of the readout."""

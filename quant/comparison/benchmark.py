@@ -17,6 +17,7 @@ from models.recording import Recording
 from models.train import Trained
 from quant.comparison.compared_ind import compared_ind, octaves_in_range
 from quant.comparison.family import Family, read_name
+from quant.comparison.quantizers import pact_decay
 from quant.fine_tune import QatSettings, fine_tune, logits
 from quant.ind_benchmark import integer_outputs, quantize
 from quant.integer_windows import IntegerWindows, integer_windows
@@ -89,6 +90,7 @@ def quantized_with(family: Family, design: Design, trained: Trained, windows: In
             QatSettings(seed=seed),
             keep_in_range=lambda model: None,  # only the product's shifters stop at 0
             range_step=lambda value, octaves: octaves_in_range(family, value, octaves),
+            penalty=(lambda model: pact_decay(model, family)) if family.method == "pact" else None,
         )
     return model
 

@@ -55,7 +55,7 @@ def calibrate_compared(model: QuantInd, seen: dict[str, Tensor], family: Family)
     for names in together.values():
         quantizer, fmt = model.quantizer(names[0])
         values = torch.cat([seen[name].flatten() for name in names])
-        set_scale(quantizer, fmt, found_scale(values[None], fmt, family), family)
+        set_scale(quantizer, fmt, found_scale(values[None], fmt, family, activation=True), family)
     for layer in linear_layers(model.design):
         weight = model.layer(layer.name).weight.detach()
         rows = weight if family.per_channel else weight.reshape(1, -1)

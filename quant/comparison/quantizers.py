@@ -20,7 +20,10 @@ from torch import Tensor, nn
 from designs.layer_table import LinearLayer
 from designs.number_format import IntFormat
 from quant.comparison.family import Family
-from quant.quantizers import HalfUp, range_log2
+from quant.quantizers import ACTIVATION_RANGE, HalfUp, range_log2
+
+PACT_DECAY = 2e-4
+"""Weight of the squared ranges in PACT's loss: as large as the weights' own decay often is, which its authors take for it."""
 
 
 class ClippedFirst(QuantizeToInt):
@@ -102,3 +105,10 @@ def set_scale(quantized: nn.Module, fmt: IntFormat, scale: Tensor, family: Famil
     reach = scale * 2.0 ** (fmt.bits - 1 if fmt.signed else fmt.bits)
     with torch.no_grad():
         value.copy_((reach.log2() if family.in_octaves else reach).reshape(value.shape))
+
+
+def pact_decay(model: nn.Module, family: Family) -> Tensor:
+    """PACT's regulariser ``PACT_DECAY * sum of range ** 2`` over activations: they shrink until what they clip matters."""
+    learned = [value for name, value in model.named_parameters() if name.endswith(ACTIVATION_RANGE)]
+    ranges = torch.stack([value.exp2() if family.in_octaves else value for value in learned])
+    return PACT_DECAY * ranges.square().sum()

@@ -7,23 +7,27 @@ from designs.number_format import IntFormat
 from quant.comparison.family import Family
 
 SHARE_KEPT = 0.999
-"""Of the percentile method: this share of the magnitudes fits the range."""
+"""Of the percentile method, and of activations where PACT begins: this share of the magnitudes fits the range."""
 OCTAVES_TRIED, STEPS_PER_OCTAVE = 8, 8
 """Of squared_error: how far below the largest value's scale it looks, and how finely where scales are free."""
 SAMPLE_VALUES = 200_000
 
 
-def found_scale(values: Tensor, fmt: IntFormat, family: Family) -> Tensor:
-    """values [rows, values], rows of one scale each -> [rows], positive; powers of two where the family's scales are."""
-    if values.shape[1] > SAMPLE_VALUES and family.method not in ("min_max", "pact"):
+def found_scale(values: Tensor, fmt: IntFormat, family: Family, *, activation: bool = False) -> Tensor:
+    """values [rows, values], of weights or of an activation, rows of one scale each -> [rows], positive; powers of two where
+    the family's scales are."""
+    method = family.method
+    if method == "pact":  # within the range nothing says how it should move, so some activations are beyond it from the start
+        method = "percentile" if activation else "min_max"
+    if values.shape[1] > SAMPLE_VALUES and method != "min_max":
         values = values[:, :: values.shape[1] // SAMPLE_VALUES + 1]
-    if family.method in ("squared_error", "own"):
+    if method in ("squared_error", "own"):
         found = least_squared_error(values, fmt, family.power_of_two)
-    elif family.method == "percentile":
+    elif method == "percentile":
         found = rounded_up(values.abs().quantile(SHARE_KEPT, dim=1) / fmt.max, family.power_of_two)
-    elif family.method == "lsq":  # 2 mean |v| / sqrt(Q), as its authors start; the quantizer rounds to a power of two
+    elif method == "lsq":  # 2 mean |v| / sqrt(Q), as its authors start; the quantizer rounds to a power of two
         found = 2 * values.abs().mean(dim=1) / fmt.max**0.5
-    else:  # min_max; and pact, which then learns to clip
+    else:  # min_max
         found = rounded_up(values.abs().amax(dim=1) / fmt.max, family.power_of_two)
     return torch.where(found > 0, found, 2.0**-fmt.bits)
 

@@ -29,7 +29,7 @@ def lessons(count: int = 48, *, regression: bool = False, seed: int = 1, signal:
     if regression:
         label = torch.randn(count, 2, generator=draw)
         tokens[:, :, 0] += 2 * label[:, :1]
-        tokens[:, :, 5] += 2 * label[:, 1:]
+        tokens[:, :, 5 % width] += 2 * label[:, 1:]
         truth = label
     else:
         label = torch.arange(count) % 4

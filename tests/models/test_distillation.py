@@ -4,17 +4,19 @@ from dataclasses import replace
 
 import pytest
 import torch
-from taught_windows import SETTINGS, TAUGHT_DIM, design_of, lessons
+from taught_windows import REGRESSOR, SETTINGS, TAUGHT_DIM, design_of, lessons
 
 from designs.ind_tiny import IND_TINY
+from designs.schema import Design, TokenizerSpec
 from models.checkpoint import load_checkpoint, save_checkpoint
 from models.distillation.distil import Lessons, distil
+from models.distillation.eegnet_student import EegNetStudent
 from models.distillation.embedding_scale import whitening
 from models.distillation.ind_student import IndStudent, mean_of_tokens
 from models.distillation.orthogonal_projection import OrthogonalMap
 from models.distillation.projections import Projection, pca_projection
 from models.distillation.registry import METHODS, DistillationError, find_method
-from models.distillation.students import STUDENTS, student
+from models.distillation.students import STUDENTS, fits, student
 from models.distillation.teaching import Teaching
 from models.distillation.tskd import learned_projection, task_part, with_projection
 from models.distillation.tsr import deciding_weight
@@ -203,7 +205,10 @@ def test_tskd_asks_for_nothing_of_a_student_that_is_aligned(regression):
     assert not [name for name, _ in found.named_parameters() if not name.startswith("student.")]  # P is frozen
 
 
-@pytest.mark.parametrize(("name", "regression"), [("ind", False), ("ind", True), ("eegnet", False), ("gru", False)])
+@pytest.mark.parametrize(
+    ("name", "regression"),
+    [("ind", False), ("ind", True), ("ind_convolution", True), ("ind_mlp", False), ("eegnet", False), ("gru", False)],
+)
 def test_a_started_student_that_is_aligned_decides_as_the_teacher(name, regression):
     taught, pupil = lessons(regression=regression).teaching, started(regression, name)
     torch.manual_seed(0)
@@ -272,9 +277,10 @@ def test_what_is_common_to_all_logits_is_no_part_of_the_task():
 @pytest.mark.parametrize("regression", [False, True])
 @pytest.mark.parametrize("name", STUDENTS)
 def test_a_student_is_its_readout_of_its_embedding(name, regression):
-    if name == "eegnet" and regression:
-        pytest.skip("EEGNet classifies")
-    pupil, windows = started(regression, name).eval(), lessons(regression=regression, signal=name == "eegnet").windows
+    pupil, windows = (
+        started(regression, name).eval(),
+        lessons(regression=regression, signal=STUDENTS[name].reads == "signal").windows,
+    )
     inputs = windows.all_tokens()
     embedding = pupil.embedding(inputs)
     assert embedding.shape == (48, pupil.embed_dim)
@@ -339,9 +345,30 @@ def test_unknown_names():
         find_method("tsdk")
     with pytest.raises(DistillationError, match=r"^method 'magic' is unknown: the methods are none, kd, fitnets, simkd, "):
         find_method("magic")
-    with pytest.raises(DistillationError, match=r"^student 'transformer' is unknown: the students are ind, eegnet, gru$"):
+    with pytest.raises(
+        DistillationError,
+        match=r"^student 'transformer' is unknown: the students are ind, ind_convolution, ind_samples, ind_mlp, eegnet, gru$",
+    ):
         student("transformer", IND_TINY)
+
+
+def ready(rows: int) -> Design:
+    """A regressor of counts, `rows` to a window."""
+    tokenizer = TokenizerSpec(5, 20, 1, 1, 0, 0.0, 50, signal="counts")
+    return replace(REGRESSOR, tokenizer=tokenizer, model=replace(REGRESSOR.model, tokens=rows))
+
+
+def test_eegnet_says_from_how_many_samples_on_it_fits():
+    assert fits("eegnet", IND_TINY) is None and fits("ind", ready(20)) is None and fits("gru", ready(20)) is None
+    assert fits("eegnet", ready(26)) == "eegnet needs 27 samples, the window has 26"
+    with pytest.raises(DistillationError, match=r"^student eegnet needs 27 samples, the window has 20; use another student$"):
+        student("eegnet", ready(20))
+    assert fits("eegnet", ready(27)) is None
+    assert student("eegnet", ready(27)).eval()(torch.zeros(2, 27, 5)).shape == (2, 2)
+    with pytest.raises(ValueError, match="Output size is too small"):
+        EegNetStudent(ready(26))
     tokenizer, fast = replace(IND_TINY.tokenizer, token_ms=30), replace(IND_TINY.hardware, clock_khz=1000)
     short = replace(IND_TINY, model=replace(IND_TINY.model, tokens=2), tokenizer=tokenizer, hardware=fast)
-    with pytest.raises(DistillationError, match=r"^student eegnet cannot be built for windows of 0\.06 s \(.*\); use another$"):
-        student("eegnet", short)
+    assert fits("eegnet", short) == "eegnet needs 27 samples, the window has 9 at 150 Hz"
+    with pytest.raises(DistillationError, match=r"^student 'eegnt' is unknown: did you mean eegnet"):
+        fits("eegnt", IND_TINY)

@@ -23,9 +23,9 @@ from quant.calibrate import best_exponent, calibrate, from_float
 from quant.comparison import benchmark
 from quant.comparison.compared_ind import compared_ind, octaves_in_range
 from quant.comparison.family import CALIBRATED, LEARNED, METHODS, Family, every_row, read_name, row_name, studied_rows
-from quant.comparison.quantizers import compared_activation, compared_linear, learned_range, set_scale
+from quant.comparison.quantizers import compared_activation, compared_linear, learned_range, pact_decay, set_scale
 from quant.comparison.scales import found_scale
-from quant.fine_tune import QatSettings, divergence
+from quant.fine_tune import QatSettings, divergence, fine_tune
 from quant.integer_windows import IntegerWindows
 
 sys.path.append(str(Path(__file__).parents[1] / "models"))
@@ -158,6 +158,65 @@ def test_lsq_learns_from_rounding_and_pact_from_clipping_alone():
     assert gradient_of_range("lsq", beyond) == pytest.approx(7 / 8)
     assert gradient_of_range("pact", within) == 0
     assert gradient_of_range("pact", beyond) == pytest.approx(7 / 8)
+
+
+@pytest.mark.parametrize("power_of_two", [False, True])
+def test_pact_begins_with_clipped_activations_and_whole_weights(power_of_two):
+    values = torch.randn(1, 4000, generator=torch.Generator().manual_seed(2))
+    pact, *others = (Family(name, per_channel=False, power_of_two=power_of_two) for name in ("pact", "percentile", "min_max"))
+    percentile, min_max = (found_scale(values, INT4, family) for family in others)
+    assert torch.equal(found_scale(values, INT4, pact, activation=True), percentile)
+    assert torch.equal(found_scale(values, INT4, pact), min_max)
+    assert torch.equal(found_scale(values, INT4, others[1], activation=True), min_max)
+
+
+@pytest.mark.parametrize("power_of_two", [False, True])
+def test_pact_s_decay_is_of_every_activation_s_squared_range(ind, made, power_of_two):
+    family, design = Family("pact", per_channel=True, power_of_two=power_of_two), of_widths(4, 4)
+    model = compared_ind(ind, made, design, family)
+    quantizers = {
+        id(found): found
+        for found, _ in (model.quantizer(name) for name in model.boundaries(made.parts["test"].all_tokens()[:2])[0])
+    }
+    reach = [2.0 ** float(learned_range(q)) if power_of_two else float(learned_range(q)) for q in quantizers.values()]
+    found = pact_decay(model, family)
+    assert float(found) == pytest.approx(2e-4 * sum(value**2 for value in reach), rel=1e-4)
+    found.backward()
+    assert all(float(learned_range(q).grad) > 0 for q in quantizers.values())
+    assert all(learned_range(model.layer(layer.name)).grad is None for layer in linear_layers(design))
+
+
+def test_pact_alone_has_a_decay_in_its_loss(ind, made, monkeypatch):
+    given = {}
+    monkeypatch.setattr(benchmark, "fine_tune", lambda model, *_args, penalty, **_kw: given.update({family.method: penalty}))
+
+    class Trained:
+        model = ind
+
+    for family in (Family("lsq", False, False), Family("pact", False, False)):
+        model = benchmark.quantized_with(family, of_widths(4, 4), Trained(), made, seed=0)
+    assert given["lsq"] is None and torch.equal(given["pact"](model), pact_decay(model, family))
+
+
+def test_a_penalty_is_part_of_every_step(ind, made):
+    family, design = Family("pact", per_channel=False, power_of_two=False), of_widths(8, 8)
+
+    def ranges_after(penalty) -> torch.Tensor:
+        torch.manual_seed(0)
+        model, parts = compared_ind(ind, made, design, family), made.parts
+        seen = []
+        settings = QatSettings(epochs=1, steps_per_epoch=4, range_rate=0.01)
+
+        def watched(model):
+            seen.append(pact_decay(model, family).detach())
+
+        common = (ind, parts["train"], parts["validation"], made.standardisation, settings)
+        fine_tune(
+            model, *common, keep_in_range=watched, range_step=lambda v, o: octaves_in_range(family, v, o), penalty=penalty
+        )
+        return seen[3]
+
+    assert ranges_after(lambda model: 1e4 * pact_decay(model, family)) < 0.99 * ranges_after(None)
 
 
 def test_weights_of_a_channel_move_its_scale_alone():

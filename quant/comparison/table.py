@@ -1,0 +1,86 @@
+"""Accuracy beside energy: rows ind_q:... of models.benchmark joined with what a decision takes in their widths and scales.
+
+python -m quant.comparison.table --benchmark out/quantizers/benchmark.csv --write
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from designs.schema import DesignError
+from designs.width_energy import WidthEnergies, WidthEnergyError, read_width_energies
+from quant.comparison.measured import Line, TableError, columns_of, read_means, table_lines
+from quant.comparison.picture import draw
+
+DOCUMENT = Path("docs/quantizers.md")
+MARK = "<!-- below: written by python -m quant.comparison.table -->"
+
+
+def markdown(lines: Sequence[Line], columns: Sequence[str]) -> str:
+    """The table; an empty cell was not measured."""
+    head = ["method", "shared", "scale", "widths", *columns, "mean over recordings", "floor, nJ", "built, nJ"]
+    rows = [head, ["---"] * len(head)]
+    for line in lines:
+        cells = [f"{line.means[column]:.3f}" if column in line.means else "" for column in columns]
+        mean = "" if line.mean is None else f"{line.mean:.3f}"
+        energy = ["" if value is None else f"{value:,.0f}" for value in (line.floor_nj, line.built_nj)]
+        rows.append([line.method, line.shared, line.scale, line.widths, *cells, mean, *energy])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def section(lines: Sequence[Line], columns: Sequence[str], energies: WidthEnergies, picture: str) -> str:
+    """What stands below the mark."""
+    return (
+        "## Accuracy and energy\n\n"
+        "Accuracy is of the decoder that each recording gets (`models.ind_benchmark.design_for`), energy of a decoder of "
+        "ind_int4's size in the same widths: a decision of the recording's own decoder takes more or less. Mean over seeds and "
+        "folds; the mean over recordings weighs every column alike. Floor: bare multipliers, and where scales are free those "
+        "of the requantizers; built: the whole decoder, where one with these widths and scales is built "
+        f"(designs/width_energy.py says what counts). {energies.corner}, `{energies.command}`.\n\n"
+        f"{markdown(lines, columns)}\n![mean over recordings against energy]({picture})\n"
+    )
+
+
+def write_document(text: str, path: Path) -> None:
+    """Text above the mark of a document that is there stays; the file is whole or as it was."""
+    above = path.read_text(encoding="utf-8").partition(MARK)[0] if path.is_file() else "# Quantizers\n\n"
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(f"{above}{MARK}\n\n{text}", encoding="utf-8")
+    partial.replace(path)
+
+
+def make_table(benchmark: Path, document: Path, *, write: bool) -> str:
+    """The section; with `write` in `document` too, its picture beside it. Raises TableError, DesignError, WidthEnergyError."""
+    means, energies = read_means(benchmark), read_width_energies()
+    lines, picture = table_lines(means, energies), document.with_name(f"{document.stem}_energy.svg")
+    text = section(lines, columns_of(means), energies, picture.name)
+    if write:
+        document.parent.mkdir(parents=True, exist_ok=True)
+        draw(lines, picture)
+        write_document(text, document)
+    return text
+
+
+def command(
+    benchmark: Annotated[Path, typer.Option(help="benchmark.csv that models.benchmark wrote for models ind_q:...")],
+    write: Annotated[bool, typer.Option("--write", help="put it into the document instead of printing it")] = False,
+    document: Annotated[Path, typer.Option(help="what --write writes, below its mark")] = DOCUMENT,
+) -> None:
+    """Join measured accuracies of quantizers with the energy of their widths.
+
+    Exit codes: 0 good, 2 wrong use or input.
+    """
+    try:
+        text = make_table(benchmark, document, write=write)
+    except (TableError, DesignError, WidthEnergyError, OSError) as error:
+        line = f"quant.comparison.table: {' '.join(str(error).split())}"
+        Console(stderr=True, markup=False).print(line, highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    print(f"{document} and its picture are written" if write else text)
+
+
+if __name__ == "__main__":
+    typer.run(command)
