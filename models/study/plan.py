@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from designs.catalogue import find_design
+from designs.schema import Design
 from models.datasets.catalogue import recording_for
 from models.datasets.sources import read_source, read_sources
 from models.distillation.calibration_folds import CalibrationFold, calibration_folds
+from models.distillation.students import fits
+from models.ind_benchmark import design_for
 from models.recording import Recording
 from models.splits import training_sessions, with_test_sessions
 from models.study.variant import EXPERIMENTS, Variant
@@ -126,9 +129,12 @@ def groups(plan: Plan, folder: Path | None) -> list[Group]:
         wanted = [part for part in plan.parts if row.name in part.rows]
         seeds = max((part.seeds for part in wanted), default=0)
         for recording in recordings_of(row, folder, plan.tuning):
+            design = design_for(with_test_sessions(recording))
             every = {shots: calibration_folds(recording, shots, max(row.shots)) for shots in row.shots}
             for seed in range(seeds):
-                chosen = [(fold, _variants(wanted, shots, row, seed)) for shots, folds in every.items() for fold in folds]
+                chosen = [
+                    (fold, _variants(wanted, shots, row, seed, design)) for shots, folds in every.items() for fold in folds
+                ]
                 chosen = [(fold, variants) for fold, variants in chosen if variants]
                 if chosen:
                     folds, variants = zip(*chosen, strict=True)
@@ -136,7 +142,8 @@ def groups(plan: Plan, folder: Path | None) -> list[Group]:
     return sorted(found, key=lambda group: group.seed)
 
 
-def _variants(parts: list[Part], shots: int, row: Row, seed: int) -> tuple[Variant, ...]:
-    """Each once, however many experiments want it."""
+def _variants(parts: list[Part], shots: int, row: Row, seed: int, design: Design) -> tuple[Variant, ...]:
+    """Each once, however many experiments want it; none whose student does not fit the recording's windows."""
     asked = [part for part in parts if seed < part.seeds and shots in part.shots(row)]
-    return tuple(dict.fromkeys(variant for part in asked for variant in EXPERIMENTS[part.name]()))
+    every = dict.fromkeys(variant for part in asked for variant in EXPERIMENTS[part.name]())
+    return tuple(variant for variant in every if not variant.student or fits(variant.student, design) is None)

@@ -9,6 +9,7 @@ import torch
 import typer
 from typer.testing import CliRunner
 
+from models.distillation.students import STUDENTS
 from models.distillation.teaching import Teaching
 from models.distillation.tsr import tsr_of
 from models.study.__main__ import command, kept, keys
@@ -169,6 +170,16 @@ def test_a_group_asks_for_each_variant_once_and_keys_tell_all_apart(tmp_path):
     pairs = zip(found[0].folds, found[0].wanted, strict=True)
     keys = [key_of(fold, variant, seed) for fold, variants in pairs for variant in variants for seed in (0, 1)]
     assert len(set(keys)) == len(keys)
+
+
+def test_no_variant_is_asked_for_whose_student_does_not_fit(tmp_path):
+    plan = plan_of(tmp_path, "parts = { seeds = 1 }")
+    counts = dataclasses.replace(plan.rows[0], place="generated:spikes_int4")
+    students = [
+        {variant.student for group in groups(dataclasses.replace(plan, rows=(row,)), None) for variant in group.wanted[0]}
+        for row in (plan.rows[0], counts)
+    ]
+    assert students[0] == set(STUDENTS) and "eegnet" not in students[1] and "ind" in students[1]
 
 
 def test_results_are_kept_whole_and_damaged_ones_are_computed_again(tmp_path):
