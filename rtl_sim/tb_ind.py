@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any
 
 import cocotb
@@ -311,10 +311,13 @@ async def token_shifts_are_changed_between_two_tokens_while_it_decodes(dut, stal
             await RisingEdge(dut.clk)
         await decoder.load(spoilt_frame("token_shift", after))  # leaves the shifts in use alone
         assert int(dut.load_error.value) and int(dut.loaded.value)
+        turns = cycle((after, before))
         while len(decoder.readout) < 9 * outputs:
-            for one in (after, before):
-                await decoder.load(frame_of("token_shift", one))
-                assert int(dut.loaded.value) and not int(dut.load_error.value)
+            await decoder.load(frame_of("token_shift", next(turns)))
+            assert int(dut.loaded.value) and not int(dut.load_error.value)
+            enough = len(decoder.seen["tokens"]) + 2 * features  # of these one at least is wholly under the new shifts
+            while len(decoder.seen["tokens"]) < enough and len(decoder.readout) < 9 * outputs:
+                await RisingEdge(dut.clk)
 
     loading = cocotb.start_soon(recalibrate())
     await decoder.decode(samples.reshape(-1).tolist(), 12 * outputs)
