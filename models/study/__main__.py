@@ -1,11 +1,6 @@
 """The whole study of distillation: `python -m models.study --recordings FOLDER --write`."""
 
-import multiprocessing
 import os
-import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -18,13 +13,12 @@ from designs.schema import DesignError
 from models.distillation.registry import DistillationError
 from models.recording import RecordingError
 from models.study.document import DOCUMENT, write_document
-from models.study.group import work
 from models.study.plan import CONFIG, Group, StudyError, groups, read_plan
 from models.study.results import Result, key_of, read_result
+from models.study.workers import finish
 from models.teachers.teacher import TeacherError
 
 QUICK = CONFIG.with_name("quick.toml")
-POLL_S = 1.0
 
 
 def keys(found: list[Group]) -> dict[str, str]:
@@ -41,38 +35,6 @@ def kept(wanted: dict[str, str], folder: Path) -> list[Result]:
     """Every result that is there, in the order of the plan."""
     read = ((read_result(folder, key), row) for key, row in wanted.items())
     return [replace(found, row=row) for found, row in read if found is not None]
-
-
-def _work_all(group: Group, folder: Path) -> list[str]:
-    return [found for found in work(group, folder) if isinstance(found, str)]
-
-
-def _start_worker() -> None:
-    """Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(5)
-
-
-def finish(found: list[Group], folder: Path, jobs: int) -> Iterator[list[str]]:
-    """Compute what is missing, `jobs` groups at once; gives, every now and then, what could not be had since, and why."""
-    if jobs == 1:
-        for group in found:
-            yield from ([one] if isinstance(one, str) else [] for one in work(group, folder))
-        return
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
-    try:
-        running = {pool.submit(_work_all, group, folder) for group in found}
-        while running:
-            done, running = wait(running, timeout=POLL_S)
-            yield [line for each in done for line in each.result()]
-    except BrokenProcessPool as error:
-        raise StudyError("a process died, perhaps for want of memory; run again with --jobs 1") from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
 
 
 def run(found: list[Group], wanted: set[str], folder: Path, jobs: int, console: Console) -> list[str]:
@@ -111,6 +73,8 @@ def command(
     console = Console(stderr=True, markup=False)
     plan_file = QUICK if quick else config
     try:
+        if quick and write:
+            raise StudyError(f"--quick is on generated recordings, which {DOCUMENT} is not about; leave --write out")
         plan = read_plan(plan_file)
         with console.status("reading recordings"):
             found = groups(plan, recordings)

@@ -1,7 +1,10 @@
 """The study of distillation: its plan, its statistics, its files, and a whole one of a minute."""
 
 import dataclasses
+import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -225,6 +228,26 @@ def test_a_row_may_be_renamed(tmp_path):
     wanted = keys(found)
     write_result(tmp_path, next(iter(wanted)), result(0.7))
     assert [one.row for one in kept(wanted, tmp_path)] == ["made"]
+
+
+def test_a_quick_study_is_not_written_where_the_whole_one_stands(tmp_path):
+    found = CliRunner().invoke(_app(), ["--quick", "--write", "--out", str(tmp_path)])
+    assert found.exit_code == 2 and "leave --write out" in found.output + found.stderr
+
+
+@pytest.mark.train
+def test_processes_side_by_side_give_what_one_gives(tmp_path):
+    config = tmp_path / "plan.toml"
+    config.write_text(PLAN + "parts = { seeds = 2 }\n", encoding="utf-8")
+    outs = [tmp_path / "one", tmp_path / "two"]
+    for out, jobs in zip(outs, ("1", "2"), strict=True):
+        command = [sys.executable, "-m", "models.study", "--config", str(config), "--out", str(out), "--jobs", jobs]
+        subprocess.run(command, check=True, capture_output=True, timeout=600)
+    files = [sorted((out / "results").glob("*.json")) for out in outs]
+    assert [path.name for path in files[0]] == [path.name for path in files[1]] != []
+    for one, two in zip(*files, strict=True):
+        values = [json.loads(path.read_text(encoding="utf-8"))["every"] for path in (one, two)]
+        assert values[0] == values[1]
 
 
 @pytest.mark.train
