@@ -135,7 +135,7 @@ def command(
         typer.Option(min=1, help="where behaviour is recorded: the largest number of shots to be taught; default: N"),
     ] = None,
     fold: Annotated[int, typer.Option(min=0, help="which of the protocol's folds")] = 0,
-    weights: Annotated[Path | None, typer.Option(help="model.safetensors of labram or eegpt")] = None,
+    weights: Annotated[Path | None, typer.Option(help="model.safetensors of labram, eegpt or braindecode:NAME")] = None,
     seed: Annotated[int, typer.Option(help="seed of weights, batches and augmentation")] = 0,
 ) -> None:
     """Train a teacher on the offline sessions of a recording and test it on the new session, which it never saw.

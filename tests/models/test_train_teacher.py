@@ -75,7 +75,7 @@ def test_it_leaves_a_teacher_that_fits_the_students_task(place: Path, tmp_path: 
         (("--teacher", "labram"), "teacher labram needs pre-trained weights; give its model.safetensors with --weights"),
         (
             ("--weights", "w.safetensors"),
-            "teacher transformer takes no pre-trained weights; leave out --weights, or use labram or eegpt",
+            "teacher transformer takes no pre-trained weights; leave out --weights, or use labram, eegpt or braindecode:NAME",
         ),
     ],
 )
