@@ -35,7 +35,7 @@ from models.recipes import calibration_recipe
 from models.recording import Recording, RecordingError, RecordingWarning
 from models.scores import scores
 from models.teachers.teacher import Teacher, TeacherError
-from models.teachers.teacher_file import load_teacher
+from models.teachers.teacher_file import load_teacher, offline_digest
 from models.teachers.training import teacher_task
 from models.train import CHECKPOINT, DECODING_SET, METRICS, STATE, Trained, bound_threads, fill_in, forget, measure
 
@@ -56,7 +56,8 @@ def chosen_recording(design: str, recording: str | None) -> tuple[Recording, Des
 
 def chosen_teacher(place: Path, task: CalibrationTask) -> Teacher:
     """The teacher at `place`, a file or the folder of models.train_teacher. TeacherError where it does not fit `task`."""
-    return load_teacher(place / TEACHER if place.is_dir() else place, teacher_task(task))
+    digest = offline_digest(task.signal[OFFLINE], task.signal_standardisation)
+    return load_teacher(place / TEACHER if place.is_dir() else place, teacher_task(task), digest)
 
 
 def task_of(recording: Recording, design: Design, shots: int, most: int | None, fold: int) -> CalibrationTask:
@@ -146,7 +147,8 @@ def run(
     found, pupil, taught = distil_ind(task, teacher, method, settings, weight=weight, state_path=out / STATE, on_epoch=on_epoch)
     notes = {"source": str(task.found.source), "method": method, "teacher": teacher.name}
     save_checkpoint(out / CHECKPOINT, design, pupil.ind, task.standardisation, trained_on="train and validation", **notes)
-    lesson_of(found, taught[CALIBRATION]).save(out / LESSON, design, task.found, method=method, teacher=teacher.name)
+    lesson = lesson_of(found, taught[CALIBRATION])
+    lesson.save(out / LESSON, design, task.found, out / CHECKPOINT, method=method, teacher=teacher.name)
     metrics = measure(as_trained(task, pupil, settings.epochs), task.found, design, time.monotonic() - begin)
     metrics += teacher_metrics(task, teacher, found, taught)
     write_metrics(out / METRICS, metrics)
@@ -165,7 +167,7 @@ def command(
     ] = None,
     method: Annotated[str, typer.Option(help="none, kd, tskd, ...; an unknown one lists all")] = "tskd",
     shots: Annotated[int, typer.Option(min=1, help="calibration trials per class, or stretches of 4 s of behaviour")] = 10,
-    most: Annotated[int | None, typer.Option(help="where behaviour is recorded: the shots that --teacher left out")] = None,
+    most: Annotated[int | None, typer.Option(help="where behaviour is recorded: the --most of --teacher")] = None,
     fold: Annotated[int, typer.Option(help="which new session, from 0")] = 0,
     weight: Annotated[float, typer.Option(min=0, help="of what the method adds to the task loss")] = 1.0,
     seed: Annotated[int, typer.Option(help="seed of weights, batches and augmentation")] = 0,

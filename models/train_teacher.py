@@ -27,15 +27,20 @@ from models.scores import scores
 from models.splits import FEW_SHOT, read_protocol
 from models.teachers.registry import NAMES, class_of, teacher_of_recording
 from models.teachers.teacher import Teacher, TeacherError
-from models.teachers.teacher_file import save_teacher
+from models.teachers.teacher_file import offline_digest, save_teacher
 from models.teachers.training import OnStep, train_teacher
 from models.window_tensors import WindowTensors
 
 TEACHER, METRICS = "teacher.safetensors", "metrics.json"
 
 
-def chosen_fold(text: str | None, protocol: str, fold: int, design: Design | None = None) -> CalibrationFold:
-    """Fold number `fold` of the recording that `text` names, or of the one generated for `design`. Raises RecordingError."""
+def chosen_fold(
+    text: str | None, protocol: str, fold: int, design: Design | None = None, most: int | None = None
+) -> CalibrationFold:
+    """Fold number `fold` of the recording that `text` names, or of the one generated for `design`. Raises RecordingError.
+
+    most: where behaviour is recorded, the largest number of shots that the teacher is to serve; None: the protocol's.
+    """
     found = read_protocol(protocol)
     if found.name != FEW_SHOT:
         raise RecordingError(f"protocol {protocol!r} has no calibration; use few-shot:N, such as few-shot:5")
@@ -46,7 +51,7 @@ def chosen_fold(text: str | None, protocol: str, fold: int, design: Design | Non
     if text is None and design is None:
         raise RecordingError("no recording is given and no design whose generated one could stand for it; give one of them")
     read = recording_for(design, None, None, seed=0) if text is None and design else read_source(read_sources(text or "")[0])
-    every = calibration_folds(read, found.shots)
+    every = calibration_folds(read, found.shots, most)
     if fold >= len(every):
         raise RecordingError(f"fold {fold}: the recording has {len(every)} under {protocol}; use 0 to {len(every) - 1}")
     return every[fold]
@@ -96,7 +101,8 @@ def run(
     progress.update(step, completed=1, note=f"{task.found.source}: {len(task.signal[OFFLINE])} offline windows")
     teacher = train_teacher(task, name, seed, weights=weights, on_step=_shown(progress))
     metrics = measure(teacher, task, time.monotonic() - begin)
-    save_teacher(out / TEACHER, teacher, str(task.found.source))
+    digest = offline_digest(task.signal[OFFLINE], task.signal_standardisation)
+    save_teacher(out / TEACHER, teacher, str(task.found.source), digest)
     write_metrics(out / METRICS, metrics)
     return metrics
 
@@ -124,8 +130,12 @@ def command(
     protocol: Annotated[
         str, typer.Option(help="few-shot:N; older sessions train, the new session's later trials test")
     ] = "few-shot:5",
+    most: Annotated[
+        int | None,
+        typer.Option(min=1, help="where behaviour is recorded: the largest number of shots to be taught; default: N"),
+    ] = None,
     fold: Annotated[int, typer.Option(min=0, help="which of the protocol's folds")] = 0,
-    weights: Annotated[Path | None, typer.Option(help="model.safetensors of labram or eegpt")] = None,
+    weights: Annotated[Path | None, typer.Option(help="model.safetensors of labram, eegpt or braindecode:NAME")] = None,
     seed: Annotated[int, typer.Option(help="seed of weights, batches and augmentation")] = 0,
 ) -> None:
     """Train a teacher on the offline sessions of a recording and test it on the new session, which it never saw.
@@ -149,7 +159,7 @@ def command(
             *columns, TextColumn("{task.fields[note]}", markup=False), TimeElapsedColumn(), console=console
         ) as progress:
             student = None if design is None else find_design(design)
-            chosen = chosen_fold(recording, protocol, fold, student)
+            chosen = chosen_fold(recording, protocol, fold, student, most)
             metrics = run(chosen, teacher, weights, seed, out, progress, student)
     except (TeacherError, RecordingError, DesignError, DecodingSetError, MetricError, OSError) as error:
         stop(str(error), 2)

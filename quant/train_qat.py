@@ -61,7 +61,7 @@ def quantize(design: Design, train: Path, settings: QatSettings, progress: Progr
     ind, _ = load_checkpoint(train / CHECKPOINT, design)
     found = DecodingSet.load(train / DECODING_SET)
     _check_fits(found, design)
-    lesson = None if teacher is None else load_lesson(teacher, design, found)
+    lesson = None if teacher is None else load_lesson(teacher, design, found, train / CHECKPOINT)
     bar = progress.add_task("integer tokenizer", total=len(found.streams), note="")
     windows = integer_windows(found, design, float_embedding(ind), lambda: progress.advance(bar), float_filter(ind))
     parts, standardisation = windows.parts, windows.standardisation

@@ -4,6 +4,7 @@ Quantization-aware training goes on with the same windows, and needs no more of 
 it would have the student's embedding (P^T z of TSKD); neither the teacher's weights nor its input are needed again.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from designs.decoding_set import DecodingSet
 from designs.schema import Design
 from models.checkpoint import CheckpointError, load_tensors, model_hash, save_tensors
 
-FORMAT = "lesson 1"
+FORMAT = "lesson 2"
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,18 @@ class Lesson:
         """Rows of `rows`, or mixtures of them -> (outputs, aligned)."""
         return rows[:, : self.outputs.shape[1]], rows[:, self.outputs.shape[1] :]
 
-    def save(self, path: Path, design: Design, found: DecodingSet, **notes: str) -> None:
-        """safetensors; `notes` go into its metadata."""
+    def save(self, path: Path, design: Design, found: DecodingSet, checkpoint: Path, **notes: str) -> None:
+        """safetensors; checkpoint: the file of the decoder that was taught; `notes` go into the metadata."""
         marks = {"format": FORMAT, "design": design.name, "model_hash": model_hash(design), "source": str(found.source)}
+        marks["checkpoint"] = _sha256(checkpoint)
         tensors = {"outputs": self.outputs, "aligned": self.aligned}
         tensors |= {"window_stream": _ends(found)[0], "window_token": _ends(found)[1]}
         save_tensors(path, {name: value.detach().contiguous() for name, value in tensors.items()}, marks | notes)
 
 
-def load_lesson(path: Path, design: Design, found: DecodingSet) -> Lesson:
-    """The lesson for `design` and the training windows of `found`. CheckpointError, one line, for anything else."""
+def load_lesson(path: Path, design: Design, found: DecodingSet, checkpoint: Path | None = None) -> Lesson:
+    """The lesson for `design`, the training windows of `found` and, where it is given, the decoder in the file `checkpoint`.
+    CheckpointError, one line, for anything else."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such teacher's file; models.distill writes one, lesson.safetensors")
     tensors, metadata = load_tensors(path)
@@ -51,6 +54,8 @@ def load_lesson(path: Path, design: Design, found: DecodingSet) -> Lesson:
         raise CheckpointError(f"{path}: is not what models.distill writes about a teacher; give its lesson.safetensors")
     if metadata.get("model_hash") != model_hash(design):
         raise CheckpointError(f"{path}: is for design {metadata.get('design')}, not {design.name} as it is now; distil again")
+    if checkpoint is not None and metadata.get("checkpoint") != _sha256(checkpoint):
+        raise CheckpointError(f"{path}: was told to another decoder than {checkpoint}; give the one that lies beside it")
     try:
         lesson, ends = Lesson(tensors["outputs"], tensors["aligned"]), (tensors["window_stream"], tensors["window_token"])
     except KeyError as error:
@@ -60,6 +65,10 @@ def load_lesson(path: Path, design: Design, found: DecodingSet) -> Lesson:
     if lesson.outputs.shape[1] != design.model.outputs or not bool(torch.isfinite(lesson.rows()).all()):
         raise CheckpointError(f"{path}: does not fit the outputs of {design.name}; distil again")
     return lesson
+
+
+def _sha256(checkpoint: Path) -> str:
+    return hashlib.sha256(checkpoint.read_bytes()).hexdigest()
 
 
 def _ends(found: DecodingSet) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,8 @@
 """Any network of braindecode as a teacher: `braindecode:EEGConformer`, `braindecode:EEGNet`, `braindecode:Deep4Net`, ...
 
 Its windows are band-passed and resampled as those of the baselines (models.baselines.eeg_network), its sizes braindecode's own
-defaults. What enters its last layer is the embedding (models.teachers.linear_end).
+defaults. What enters its last layer is the embedding (models.teachers.linear_end). Weights, where a file of them is given, are
+those of a network of the same sizes, all but its last layer, which stays new.
 """
 
 import warnings
@@ -16,17 +17,19 @@ from models.baselines.eeg_network import BAND, RATE_HZ
 from models.teachers.linear_end import take_end
 from models.teachers.resampling import resampled
 from models.teachers.teacher import Teacher, TeacherError, TeacherTask, TeacherTraining
+from models.teachers.weights_file import load_weights
 
 PREFIX = "braindecode:"
 
 
 class BraindecodeTeacher(Teacher):
-    """The network called `network` in braindecode.models."""
+    """The network called `network` in braindecode.models, with the pre-trained `weights` or untrained."""
 
     tasks = ("classes", "targets")
     kinds = ("voltage",)
+    takes_weights = True
 
-    def __init__(self, task: TeacherTask, network: str):
+    def __init__(self, task: TeacherTask, network: str, weights: Path | None = None):
         super().__init__(task)
         self.name = f"{PREFIX}{network}"
         samples = round(task.rows * RATE_HZ / task.sample_hz)
@@ -36,6 +39,8 @@ class BraindecodeTeacher(Teacher):
         if end is None:
             raise TeacherError(f"teacher {self.name} does not end in a linear readout of an embedding; use another")
         self.tap, self.readout = end
+        if weights is not None:
+            load_weights(self.net, weights)  # its last layer is taken out already
         self.net.train()
 
     @classmethod
@@ -44,7 +49,7 @@ class BraindecodeTeacher(Teacher):
     ) -> "BraindecodeTeacher":
         if sizes:
             raise TeacherError(f"teacher {name} has the sizes that braindecode gives it; leave out {', '.join(sizes)}")
-        return cls(task, name.removeprefix(PREFIX))
+        return cls(task, name.removeprefix(PREFIX), weights)
 
     @classmethod
     def training_for(cls, task: TeacherTask) -> TeacherTraining:

@@ -37,7 +37,9 @@ def make_teacher(
     found = class_of(name)
     check_task(found, name, task)
     if weights is not None and not found.takes_weights:
-        raise TeacherError(f"teacher {name} takes no pre-trained weights; leave out --weights, or use labram or eegpt")
+        raise TeacherError(
+            f"teacher {name} takes no pre-trained weights; leave out --weights, or use labram, eegpt or {PREFIX}NAME"
+        )
     return found.made(name, task, spatial=spatial, weights=weights, **sizes)
 
 

@@ -29,7 +29,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def load_weights(net: nn.Module, path: Path, *, own: tuple[str, ...], cropped: tuple[str, ...] = ()) -> None:
+def load_weights(net: nn.Module, path: Path, *, own: tuple[str, ...] = (), cropped: tuple[str, ...] = ()) -> None:
     """Fill `net` with the weights of `path`.
 
     own: prefixes of what stays as it was made, such as the head; cropped: names of which the first rows of the second axis are

@@ -1,6 +1,7 @@
 """`python -m models.distill`: from a teacher and a few trials to what quantization and hw.build take."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,9 +25,9 @@ from models.fit import FitSettings, predict
 from models.ind_benchmark import design_for
 from models.recipes import calibration_recipe
 from models.teachers.teacher import TeacherError, TeacherTraining
-from models.teachers.teacher_file import save_teacher
+from models.teachers.teacher_file import offline_digest, save_teacher
 from models.teachers.training import train_teacher
-from models.window_tensors import stream_tokens, window_tensors
+from models.window_tensors import WindowTensors, stream_tokens, window_tensors
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,8 @@ def task():
 def teacher(task, tmp_path_factory):
     folder = tmp_path_factory.mktemp("teacher")
     quick = TeacherTraining(pretrain_steps=0, steps=15)
-    save_teacher(folder / "teacher.safetensors", train_teacher(task, "transformer", 0, training=quick), "generated")
+    digest = offline_digest(task.signal[OFFLINE], task.signal_standardisation)
+    save_teacher(folder / "teacher.safetensors", train_teacher(task, "transformer", 0, training=quick), "generated", digest)
     return folder
 
 
@@ -156,6 +158,23 @@ def test_a_teacher_of_another_task(teacher):
     task = distill.task_of(read, design_for(read), 3, None, 0)
     with pytest.raises(TeacherError, match=r"was trained for rows=384, but the student's task has rows=.*; train a teacher on"):
         distill.chosen_teacher(teacher, task)
+
+
+def test_a_teacher_of_other_offline_windows(task, teacher):
+    offline = task.signal[OFFLINE]
+    fewer = WindowTensors(offline.tokens, offline.rows[1:], offline.label[1:])
+    subject = WindowTensors(offline.tokens + 1, offline.rows, offline.label)
+    said = (
+        r"was trained on other offline windows than this task's \(another subject, fold, or number of shots left out\); train a"
+    )
+    for other in (fewer, subject):
+        with pytest.raises(TeacherError, match=said):
+            distill.chosen_teacher(teacher, replace(task, signal=task.signal | {OFFLINE: other}))
+    hidden = torch.full_like(offline.tokens, 7.0)
+    seen = offline.rows.unique()
+    hidden[seen] = offline.tokens[seen]
+    same = WindowTensors(hidden, offline.rows, offline.label)  # what no offline window sees does not count
+    assert distill.chosen_teacher(teacher, replace(task, signal=task.signal | {OFFLINE: same})).name == "transformer"
 
 
 def test_no_teacher(cli, tmp_path):

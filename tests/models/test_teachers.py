@@ -1,5 +1,6 @@
 """Teachers: what each gives, that training is deterministic and blind to the new session, files, and every line of refusal."""
 
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -163,6 +164,41 @@ def test_pretrained_weights_arrive_and_the_head_is_new(name, sizes, tmp_path):
         assert torch.equal(own["temporal_embedding"], published["temporal_embedding"][:, :5])
     assert embedded(teacher, some(VOLTAGES)).shape == (4, teacher.readout.in_features)
     assert teacher.readout.out_features == 2
+
+
+def conformer(folder: Path, samples: int = 400) -> Path:
+    """Random weights of an EEGConformer for five classes, in the published format."""
+    torch.manual_seed(3)
+    net = built("EEGConformer", replace(VOLTAGES, outputs=5), samples)
+    save_file({key: value.contiguous().clone() for key, value in net.state_dict().items()}, folder / "conformer.safetensors")
+    return folder / "conformer.safetensors"
+
+
+def test_weights_of_a_network_of_braindecode_arrive_and_the_last_layer_is_new(tmp_path):
+    path = conformer(tmp_path)
+    teacher = make_teacher("braindecode:EEGConformer", VOLTAGES, weights=path)
+    published, own = load_file(path), teacher.net.state_dict()
+    assert len(own) > 15 and all(torch.equal(value, published[key]) for key, value in own.items())
+    left = [key for key in published if key not in own]
+    assert left and all(key.startswith("final_layer.") for key in left)
+    assert teacher.readout.out_features == 2 and embedded(teacher, some(VOLTAGES)).shape == (4, teacher.readout.in_features)
+    save_teacher(tmp_path / "teacher.safetensors", teacher, "made")
+    loaded = load_teacher(tmp_path / "teacher.safetensors", VOLTAGES)
+    assert torch.equal(embedded(loaded, some(VOLTAGES)), embedded(teacher, some(VOLTAGES)))
+
+
+def test_weights_of_a_network_for_other_windows_are_one_line(tmp_path):
+    path = conformer(tmp_path, samples=500)
+    with pytest.raises(TeacherError) as caught:
+        make_teacher("braindecode:EEGConformer", VOLTAGES, weights=path)
+    line = (
+        r"^.*conformer\.safetensors: fc\.fc\.0\.weight has shape \[256, \d+\] where \[256, \d+\] is needed; give the weights of"
+    )
+    assert re.match(line, str(caught.value)) and "\n" not in str(caught.value)
+    with pytest.raises(
+        TeacherError, match=r"conformer\.safetensors: lacks \d+ of \d+ weights, .* among them; give the weights"
+    ):
+        make_teacher("braindecode:EEGNet", VOLTAGES, weights=path)
 
 
 @pytest.mark.parametrize("frozen", [True, False])

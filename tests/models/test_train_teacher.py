@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from made_recordings import rhythms
+from made_recordings import counts, rhythms
 from typer.testing import CliRunner, Result
 
+from designs.ind_tiny import IND_TINY
 from models import train_teacher as module
 from models.distillation.calibration_folds import calibration_folds
 from models.distillation.calibration_task import OFFLINE, calibration_task
@@ -58,7 +59,8 @@ def test_it_leaves_a_teacher_that_fits_the_students_task(place: Path, tmp_path: 
     assert {"parameters", "macs_per_decision", "teacher__embed_dim", "wall_s__train_teacher"} <= set(metrics)
     fold = calibration_folds(module.read_source(module.read_sources(str(place))[0]), 5)[0]
     task = calibration_task(fold, design_for(fold.recording))
-    teacher = load_teacher(out / module.TEACHER, teacher_task(task))
+    digest = module.offline_digest(task.signal[OFFLINE], task.signal_standardisation)
+    teacher = load_teacher(out / module.TEACHER, teacher_task(task), digest)
     assert teacher.teach(task.signal[OFFLINE]).outputs == 2
     assert sorted(path.name for path in out.iterdir()) == [module.METRICS, module.TEACHER]
 
@@ -73,7 +75,7 @@ def test_it_leaves_a_teacher_that_fits_the_students_task(place: Path, tmp_path: 
         (("--teacher", "labram"), "teacher labram needs pre-trained weights; give its model.safetensors with --weights"),
         (
             ("--weights", "w.safetensors"),
-            "teacher transformer takes no pre-trained weights; leave out --weights, or use labram or eegpt",
+            "teacher transformer takes no pre-trained weights; leave out --weights, or use labram, eegpt or braindecode:NAME",
         ),
     ],
 )
@@ -82,6 +84,15 @@ def test_wrong_use_is_one_line_and_code_2(place: Path, tmp_path: Path, options: 
     assert found.exit_code == 2
     assert one_line(found).endswith(line)
     assert not (tmp_path / "out" / module.TEACHER).exists()
+
+
+@pytest.mark.parametrize("most", [None, 3])
+def test_a_teacher_of_behaviour_leaves_out_the_most_shots_that_it_is_to_serve(most, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "recording_for", lambda *_given, **_others: counts())
+    found = module.chosen_fold(None, "few-shot:1", 0, IND_TINY, most)
+    rows = sum(len(found.recording.sessions[i].samples) for i in found.sessions(found.offline))
+    assert rows == 900 - (most or 1) * 80  # 4 s of 20 Hz each
+    assert found.shots == 1
 
 
 def test_an_interruption_says_what_is_lost(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def trained(tmp_path_factory):
     save_checkpoint(folder / "model.safetensors", TINY, Ind(TINY), standardisation)
     found = decoding_set()
     found.save(folder / "decoding_set.npz")
-    lesson(found).save(folder / "lesson.safetensors", TINY, found)
+    lesson(found).save(folder / "lesson.safetensors", TINY, found, folder / "model.safetensors")
     return folder
 
 
@@ -153,12 +153,14 @@ def test_a_lesson_comes_back_as_it_was(trained):
         ("damaged", r"not a readable checkpoint \(.*\); train it again$"),
         ("design", r"is for design ind_tiny, not ind_tiny as it is now; distil again$"),
         ("windows", r"speaks of other windows than the decoding set's; give the one that lies beside it$"),
+        ("decoder", r"was told to another decoder than .*model\.safetensors; give the one that lies beside it$"),
         ("endless", r"does not fit the outputs of ind_tiny; distil again$"),
     ],
 )
 def test_a_lesson_that_does_not_fit(broken, message, trained, tmp_path):
     found, path, design = DecodingSet.load(trained / "decoding_set.npz"), tmp_path / "lesson.safetensors", TINY
     path.write_bytes((trained / "lesson.safetensors").read_bytes())
+    checkpoint = trained / "model.safetensors"
     if broken == "missing":
         path.unlink()
     if broken == "checkpoint":
@@ -169,7 +171,10 @@ def test_a_lesson_that_does_not_fit(broken, message, trained, tmp_path):
         design = replace(TINY, model=replace(TINY.model, hidden_dim=12))
     if broken == "windows":
         found = replace(found, window_token=np.where(found.window_token > 50, found.window_token - 1, found.window_token))
+    if broken == "decoder":
+        save_checkpoint(tmp_path / "model.safetensors", TINY, Ind(TINY), Standardisation(torch.zeros(16), torch.ones(16)))
+        checkpoint = tmp_path / "model.safetensors"
     if broken == "endless":
-        Lesson(lesson(found).outputs / 0, lesson(found).aligned).save(path, TINY, found)
+        Lesson(lesson(found).outputs / 0, lesson(found).aligned).save(path, TINY, found, checkpoint)
     with pytest.raises(CheckpointError, match=message):
-        load_lesson(path, design, found)
+        load_lesson(path, design, found, checkpoint)
