@@ -13,7 +13,8 @@ class FitNets(Method):
 
     A. Romero, N. Ballas, S. E. Kahou, A. Chassang, C. Gatta, Y. Bengio: FitNets: hints for thin deep nets, ICLR 2015. There the
     hint is an intermediate layer, the regressor R convolutional, and hints are trained before the task. Our reading: the hint
-    is the embedding, R is linear and learned beside the task, and z' has unit variance in every dimension.
+    is the embedding, R is linear and learned beside the task, and z' has unit variance in every dimension. At the start about
+    1; the mean is over the teacher's dimensions.
     """
 
     name = "fitnets"

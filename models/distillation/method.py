@@ -16,7 +16,8 @@ class Method(nn.Module):
 
     It is trained by models.fit like a plain network: `forward` is the student's, `loss` takes rows of
     `models.distillation.teaching.with_targets`. `finish` leaves everything that was learned in the student, whose architecture
-    and size no method changes. Deterministic under torch's seed at construction.
+    and size no method changes. Deterministic under torch's seed at construction. Terms at weight 1 are not of one size, nor is
+    their pull on the embedding: each docstring says what its own starts at.
     """
 
     name: ClassVar[str]

@@ -36,7 +36,9 @@ class OrthogonalProjection(Method):
 
     h is the student's embedding, z the teacher's. The projection of V_kD (models.distillation.vkd) without its normalisation:
     directions in which the teacher varies little count little. Where the student is wider than the teacher Q Q^T = 1.
-    Our reading: Q is parametrised by a QR decomposition (V_kD: a matrix exponential), which costs less for the same set.
+    Our reading: Q is parametrised by a QR decomposition (V_kD: a matrix exponential), which costs less for the same set. At the
+    start 1 and the embedding's own share, |h|^2 / taught_dim; the mean is over the teacher's dimensions, so that a student of
+    fewer is pulled by embed_dim / taught_dim of what TSKD pulls with, and cannot bring the term to 0.
     """
 
     name = "orthogonal_projection"

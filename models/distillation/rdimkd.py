@@ -17,7 +17,7 @@ class Rdimkd(Method):
     K^T z. Y. Guo, Y. He, X. Li, H. Qin, V. T. Pham, Y. Zhang, S. Liu: RdimKD: generic distillation paradigm by dimensionality
     reduction, arXiv 2312.08700; they compare K from principal components, at random, and from an autoencoder. Our reading:
     student and teacher have different widths, so a learned linear A brings the student to the teacher's space first; r is the
-    smaller of the two widths, at most half of the teacher's.
+    smaller of the two widths, at most half of the teacher's. At the start about 1; the mean is over the r dimensions.
     """
 
     name = "rdimkd"

@@ -16,7 +16,8 @@ class SimKD(Method):
     is no task loss: the labels of the calibration trials are not looked at, which is the method's own choice.
     D. Chen, J.-P. Mei, H. Zhang, C. Wang, Y. Feng, C. Chen: Knowledge distillation with the reused teacher classifier, CVPR
     2022. There the projector A is convolutional, with a nonlinearity, and stays in the student. Our reading: A is linear, so
-    that it and the teacher's readout fold into the student's own readout and the student keeps its size.
+    that it and the teacher's readout fold into the student's own readout and the student keeps its size. At the start about 1;
+    alone in the loss, its weight says nothing but how large a step is.
     """
 
     name = "simkd"

@@ -35,6 +35,7 @@ class Tofd(Method):
     the other, beta is ORTHOGONALITY. L. Zhang, Y. Shi, Z. Shi, K. Ma, C. Bao: Task-oriented feature distillation, NeurIPS 2020:
     there several convolutional branches sit at intermediate layers. Our reading for a student of one embedding: one branch of
     one hidden layer; the teacher's branch is trained first, on the teacher's own decisions, then kept; g(z) has unit variance.
+    At the start the sum of four: the task loss once more, about 1, what kd starts at, and next to nothing; 3 to 4 in all.
     """
 
     name = "tofd"

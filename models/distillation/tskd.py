@@ -16,7 +16,8 @@ term are known to us, their exact form is not. Our reading: the second term is t
 also takes out of P whatever the task leaves free, so that no dimension asks the student for what does not decide; step 1 is
 solved by Adam on all windows at once, from random directions; before step 2 the columns of P are rescaled so that every
 dimension of P^T z has unit variance (Projection.standardised), which keeps their span, so TSR too, but not the sizes that the
-ridge gave them; and a student that keeps its whole window is aligned by the mean of its tokens (Student.aligned).
+ridge gave them; and a student that keeps its whole window is aligned by the mean of its tokens (Student.aligned). The term
+of step 2 starts at 1 and the variance of h, a mean over the student's own dimensions.
 """
 
 import torch

@@ -14,7 +14,7 @@ class Vkd(OrthogonalProjection):
     preserves angles, so that it cannot learn to explain the teacher in the student's place; the normalisation is chosen by
     task. Our reading: standardisation, unit variance in every dimension, is the choice for tasks that discriminate, as all here
     do, and whitening the one for tasks that generate (`vkd_whitened`); N is fitted once, on the windows that projections may be
-    fitted on, not per batch.
+    fitted on, not per batch. The size of the term is OrthogonalProjection's.
     """
 
     name = "vkd"
