@@ -1,12 +1,9 @@
 """Models against recordings: `python -m models.benchmark --recording S001.npz#left_right --models csp,eegnet`."""
 
-import multiprocessing
 import os
-import signal
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +20,7 @@ from models.benchmark_models import NAMES, BenchmarkError, check_model, evaluate
 from models.benchmark_table import markdown, table_rows, write_table
 from models.datasets.sources import read_sources, row_name
 from models.recording import RecordingError
+from models.side_by_side import processes
 from models.splits import LEAVE_ONE_SUBJECT_OUT, read_protocol
 
 
@@ -64,11 +62,6 @@ def _compute_and_keep(folder: Path, cell: Cell) -> Result:
     return result
 
 
-def _start_worker() -> None:
-    """Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def results(cells: list[Cell], folder: Path, jobs: int) -> Iterator[tuple[Cell, Result]]:
     """Every cell's result as it comes: kept ones first, then computed ones, each kept before it is given."""
     missing: dict[str, list[Cell]] = {}
@@ -87,22 +80,12 @@ def results(cells: list[Cell], folder: Path, jobs: int) -> Iterator[tuple[Cell, 
 
 
 def _in_processes(missing: dict[str, list[Cell]], folder: Path, jobs: int) -> Iterator[tuple[Cell, Result]]:
-    """What is missing, by key, computed side by side. However this ends, its processes end with it."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(missing)), mp_context=context, initializer=_start_worker)
-    try:
+    """What is missing, by key, computed side by side."""
+    with processes(min(jobs, len(missing)), BenchmarkError) as pool:
         running = {pool.submit(_compute_and_keep, folder, same[0]): same for same in missing.values()}
         for done in as_completed(running):
             for cell in running[done]:
                 yield cell, done.result()
-    except BrokenProcessPool as error:
-        raise BenchmarkError("a process died, perhaps for want of memory; run again with --jobs 1") from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
 
 
 def run(cells: list[Cell], folder: Path, jobs: int, progress: Progress) -> list[tuple[Cell, Result]]:

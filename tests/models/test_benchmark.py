@@ -77,7 +77,7 @@ def test_a_run_writes_the_table_three_times_and_a_second_run_computes_nothing(tm
     assert len(list((out / "cells").glob("*.json"))) == 2  # neither model is random: both seeds share a result
 
     monkeypatch.setattr(benchmark, "compute", None)
-    monkeypatch.setattr(benchmark, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(benchmark, "processes", None)
     second = run(*arguments)
     assert second.exit_code == 0
     assert read_table(out) == rows
