@@ -6,20 +6,19 @@ import torch
 from torch import Tensor
 
 from designs.layer_table import bank_macs, macs_per_decision, parameters
-from designs.number_format import INT4, INT8, IntFormat
 from designs.schema import Design
+from designs.widths import quant_of
 from models.distill import lesson_of
 from models.distillation.calibration_task import CALIBRATION
 from models.distillation.ind_student import IndStudent
 from models.study.group import Classroom, trained
 from models.study.variant import Variant
 from models.train import fill_in
-from quant.fine_tune import QatSettings, fine_tune
-from quant.ind_benchmark import integer_outputs
+from quant.ind_benchmark import integer_outputs, quantize
 from quant.integer_windows import integer_windows
-from quant.quantized import calibrated, float_embedding, float_filter
+from quant.quantized import float_embedding, float_filter
 
-WIDTHS: dict[str, tuple[IntFormat, IntFormat]] = {"w8a8": (INT8, INT8), "w4a4": (INT4, INT4)}
+WIDTHS = {"w8a8": (8, 8), "w4a4": (4, 4)}
 """Of weights and of activations inside the blocks."""
 
 
@@ -32,15 +31,11 @@ def outputs_of(room: Classroom, variant: Variant) -> tuple[Tensor, int, int]:
     fill_in(ind, task.spatial, task.targets)
     lesson = None if variant.method == "none" else lesson_of(method, room.teaching(variant)[CALIBRATION])
     windows = integer_windows(task.found, design, float_embedding(ind), spatial=float_filter(ind))
-    torch.manual_seed(room.seed)
-    quantized, parts = calibrated(ind, windows, design), windows.parts
-    settings = QatSettings(seed=room.seed)
-    fine_tune(quantized, ind, parts["train"], parts["validation"], windows.standardisation, settings, lesson=lesson)
+    quantized = quantize(design, ind, windows, room.seed, lesson)
     found = torch.from_numpy(integer_outputs(quantized, ind, windows)).float()
     return found, parameters(design), macs_per_decision(design) + bank_macs(design)
 
 
 def with_widths(design: Design, name: str) -> Design:
     """The same design, quantized to the widths called `name`."""
-    weight, activation = WIDTHS[name]
-    return replace(design, quant=replace(design.quant, weight=weight, activation=activation))
+    return replace(design, quant=quant_of(*WIDTHS[name]))

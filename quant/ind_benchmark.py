@@ -9,6 +9,7 @@ import torch
 
 from designs.number_format import INT4, INT8
 from designs.schema import Design
+from models.distillation.lesson import Lesson
 from models.ind import Ind
 from models.ind_benchmark import design_for, float_ind, outcome
 from models.outcome import Outcome
@@ -43,11 +44,12 @@ def evaluate(fold: Recording, model: str, seed: int) -> Outcome:
     return outcome(design, trained, found, outputs, train_s)
 
 
-def quantize(design: Design, ind: Ind, windows: IntegerWindows, seed: int) -> QuantInd:
-    """Calibrated on training windows, then fine-tuned towards the float decoder."""
+def quantize(design: Design, ind: Ind, windows: IntegerWindows, seed: int, lesson: Lesson | None = None) -> QuantInd:
+    """Calibrated on training windows, then fine-tuned towards the float decoder, and towards `lesson` where there is one."""
     torch.manual_seed(seed)
     parts, quantized = windows.parts, calibrated(ind, windows, design)
-    fine_tune(quantized, ind, parts["train"], parts["validation"], windows.standardisation, QatSettings(seed=seed))
+    settings = QatSettings(seed=seed)
+    fine_tune(quantized, ind, parts["train"], parts["validation"], windows.standardisation, settings, lesson=lesson)
     return quantized
 
 
