@@ -161,7 +161,7 @@ def _epoch(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         state.step += 1
-        _average(averaged, model, min(settings.average, state.step / (state.step + 10)))
+        follow(averaged, model, settings.average, state.step)
         total += float(value.detach())
     return total / len(batches)
 
@@ -172,7 +172,9 @@ def _schedule(progress: float) -> float:
 
 
 @torch.no_grad()
-def _average(averaged: nn.Module, model: nn.Module, keep: float) -> None:
+def follow(averaged: nn.Module, model: nn.Module, share: float, step: int) -> None:
+    """Move averaged weights towards the model's after step number `step`: they keep `share` of themselves, less at first."""
+    keep = min(share, step / (step + 10))
     for mean, value in zip(averaged.parameters(), model.parameters(), strict=True):
         mean.lerp_(value, 1 - keep)
     for kept, seen in zip(averaged.buffers(), model.buffers(), strict=True):

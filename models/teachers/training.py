@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.augment import augment, soft_cross_entropy, soft_targets
 from models.distillation.calibration_task import OFFLINE, CalibrationTask
+from models.fit import follow
 from models.teachers.quality import flipped_labels
 from models.teachers.registry import make_teacher
 from models.teachers.teacher import Teacher, TeacherError, TeacherTask, TeacherTraining
@@ -92,7 +93,7 @@ def _supervised(
         return nn.functional.mse_loss(found, wanted) if regression else soft_cross_entropy(found, wanted)
 
     def heard(step: int, value: float) -> None:
-        _average(averaged, teacher, min(training.average, step / (step + 10)))
+        follow(averaged, teacher, training.average, step)
         on_step("labels", step, training.steps, value)
 
     learning: nn.Module = teacher
@@ -129,11 +130,3 @@ def _descend(
         nn.utils.clip_grad_norm_(learning.parameters(), 1.0)
         optimiser.step()
         heard(step + 1, float(value.detach()))
-
-
-@torch.no_grad()
-def _average(averaged: nn.Module, teacher: nn.Module, keep: float) -> None:
-    for mean, weight in zip(averaged.parameters(), teacher.parameters(), strict=True):
-        mean.lerp_(weight, 1 - keep)
-    for kept, statistic in zip(averaged.buffers(), teacher.buffers(), strict=True):
-        kept.copy_(statistic)  # running statistics are averages already
