@@ -15,10 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from designs.decoding_set import DecodingSetError
 from designs.schema import DesignError
 from models.baselines.model import BaselineError
-from models.benchmark_cells import Cell, Result, fold_digest, folds_of, measured, read_result, write_result
+from models.benchmark_cells import Cell, Result, folds_of, measured, read_result, write_result
 from models.benchmark_models import NAMES, BenchmarkError, check_model, evaluate, is_random, module_of
 from models.benchmark_table import markdown, table_rows, write_table
 from models.datasets.sources import read_sources, row_name
+from models.fold_digest import fold_digest
 from models.recording import RecordingError
 from models.side_by_side import processes
 from models.splits import LEAVE_ONE_SUBJECT_OUT, read_protocol

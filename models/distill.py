@@ -65,8 +65,7 @@ def task_of(recording: Recording, design: Design, shots: int, most: int | None, 
     found = calibration_folds(recording, shots, most)
     if not 0 <= fold < len(found):
         raise RecordingError(f"{recording.source}: has no fold {fold}; use 0 to {len(found) - 1}")
-    recipe = calibration_recipe(design, seed=0)
-    return calibration_task(found[fold], design, spread=recipe.spread, patterns=recipe.patterns)
+    return calibration_task(found[fold], design)
 
 
 def distil_ind(

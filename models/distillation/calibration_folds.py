@@ -6,8 +6,11 @@ cues there are no trials to count: the recording's own test part tests, and a "t
 N * SHOT_S calibrate. Offline is then what lies before the longest calibration, so that one teacher serves every N.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+from models.fold_digest import fold_digest
 from models.recording import Recording, RecordingError, Session
 from models.splits import FEW_SHOT, Protocol, folds, training_sessions, with_test_sessions
 
@@ -24,6 +27,11 @@ class CalibrationFold:
     recording: Recording
     calibration: tuple[str, ...]
     shots: int
+
+    @cached_property
+    def digest(self) -> str:
+        """Of everything in it that a result may depend on."""
+        return hashlib.sha256(f"{fold_digest(self.recording)} {self.calibration}".encode()).hexdigest()
 
     @property
     def offline(self) -> tuple[str, ...]:

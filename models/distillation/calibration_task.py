@@ -18,7 +18,7 @@ from torch import Tensor
 from designs.decoding_set import PARTS, DecodingSet
 from designs.schema import Design
 from models.distillation.calibration_folds import CalibrationFold
-from models.recipes import benchmark_recipe
+from models.recipes import calibration_recipe
 from models.recording import Recording, RecordingError, fit_to_design
 from models.spatial_filter import fit_spatial_filter
 from models.standardise import Standardisation, fit_standardisation
@@ -79,15 +79,13 @@ class CalibrationTask:
         return self.signal[OFFLINE].rows.shape[1], self.signal[OFFLINE].tokens.shape[1]
 
 
-def calibration_task(
-    fold: CalibrationFold, design: Design, *, spread: int | None = None, patterns: float | None = None
-) -> CalibrationTask:
+def calibration_task(fold: CalibrationFold, design: Design, *, spread: int | None = None) -> CalibrationTask:
     """The windows of `fold` for `design`; RecordingError where a part stays empty or lacks a class.
 
-    spread: how far windows of offline and calibration may lie from their cue's own, in tokens; patterns: share of the filter's
-    rows that are common spatial patterns; None: as models.recipes trains.
+    spread: how far windows of offline and calibration may lie from their cue's own, in tokens; None: as students calibrate
+    (models.recipes), and so does whoever trains their teacher.
     """
-    recipe = benchmark_recipe(design, seed=0)
+    recipe = calibration_recipe(design, seed=0)
     spread = (recipe.spread or 0) if spread is None else spread
     recording = fit_to_design(fold.recording, design)
     new = (*fold.calibration, *recording.test_sessions)
@@ -101,7 +99,7 @@ def calibration_task(
     found = _with_windows(base, {"train": calibration, "validation": own, "test": test})
     spatial = None
     if design.tokenizer.spatial:
-        spatial = fit_spatial_filter(of_teacher, design, recipe.patterns if patterns is None else patterns)
+        spatial = fit_spatial_filter(of_teacher, design, recipe.patterns)
     tokens = stream_tokens(found, design, spatial=spatial)
     sources = {OFFLINE: (of_teacher, "train"), CALIBRATION: (found, "train"), TEST: (found, "test")}
     student = {part: window_tensors(source, tokens, name, design) for part, (source, name) in sources.items()}

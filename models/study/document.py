@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from models.study.comparing import Estimate, complete, estimate, gain, holm, mean_of, place_of, rank_correlation
+from models.study.comparing import Estimate, complete, estimate, gain, holm, mean_of, place_of, rank_correlation, subject_of
 from models.study.pictures import draw_gains, draw_tsr
 from models.study.plan import Plan
 from models.study.results import Result
@@ -147,15 +147,13 @@ def _against_rivals(results: Sequence[Result], rivals: Sequence[str]) -> str:
 def _trend(results: Sequence[Result]) -> str:
     """Whether TSKD gains more where trials are fewer: on subjects that have all numbers of shots."""
     few, many = min(_shots(results)), max(_shots(results))
-    pairs = [gain(_of(_in(results, shots=n), TSKD), _of(results, PLAIN)) for n in (few, many)]
-    subjects = sorted({place_of(r)[0] for r in _in(results, shots=few)} & {place_of(r)[0] for r in _in(results, shots=many)})
-    if few == many or None in pairs or not subjects:
-        return ""
     apart = []
-    for subject in subjects:
-        own = [result for result in results if place_of(result)[0] == subject]
+    for subject in sorted({subject_of(result) for result in results}):
+        own = [result for result in results if subject_of(result) == subject]
         less, more = (gain(_of(_in(own, shots=n), TSKD), _of(own, PLAIN)) for n in (few, many))
         apart += [less.mean - more.mean] if less and more else []
+    if few == many or not apart:
+        return ""
     return f"TSKD's gain at {few} shots less that at {many}, where a subject has both: {_points(estimate(apart))} points.\n\n"
 
 

@@ -40,7 +40,7 @@ from models.study.variant import POOLED, TEACHER, Variant
 from models.teachers.quality import with_temperature
 from models.teachers.registry import class_of, teacher_of_recording
 from models.teachers.teacher import Teacher, TeacherError
-from models.teachers.teacher_file import load_teacher, save_teacher
+from models.teachers.teacher_file import load_teacher, offline_digest, save_teacher
 from models.teachers.training import teacher_task, train_teacher
 from models.window_tensors import WindowTensors
 
@@ -79,9 +79,7 @@ class Classroom:
 def classroom(fold: CalibrationFold, seed: int, folder: Path) -> Classroom:
     """The windows of `fold`, for the design that its recording gets."""
     design = design_for(fold.recording)
-    recipe = calibration_recipe(design, seed)
-    task = calibration_task(fold, design, spread=recipe.spread, patterns=recipe.patterns)
-    return Classroom(fold, design, seed, folder, task)
+    return Classroom(fold, design, seed, folder, calibration_task(fold, design))
 
 
 def missing(group: Group, folder: Path) -> list[tuple[CalibrationFold, list[Variant]]]:
@@ -172,9 +170,10 @@ def _lessons(room: Classroom, variant: Variant, read: dict[str, WindowTensors]) 
         taught = {part: _nothing(windows, room.design) for part, windows in read.items()}
     else:
         taught = room.teaching(variant)
-    both = _joined(read[OFFLINE], read[CALIBRATION])
     every = shown(taught)
-    return (both, every, every) if variant.trained_on == POOLED else (read[CALIBRATION], taught[CALIBRATION], every)
+    if variant.trained_on == POOLED:
+        return _joined(read[OFFLINE], read[CALIBRATION]), every, every
+    return read[CALIBRATION], taught[CALIBRATION], every
 
 
 def _joined(one: WindowTensors, other: WindowTensors) -> WindowTensors:
@@ -212,21 +211,15 @@ def _size(net: torch.nn.Module, windows: WindowTensors) -> tuple[int, int]:
 
 
 def _teacher(task: CalibrationTask, flipped: float, seed: int, folder: Path) -> Teacher:
-    path = folder / "teachers" / f"{_teacher_key(task, flipped, seed)}.safetensors"
+    digest = offline_digest(task.signal[OFFLINE], task.signal_standardisation)
+    parts = f"{digest} {flipped} {seed} {closure_digest('models.teachers.training')}"
+    path = folder / "teachers" / f"{hashlib.sha256(parts.encode()).hexdigest()[:24]}.safetensors"
     try:
-        return load_teacher(path, teacher_task(task))
+        return load_teacher(path, teacher_task(task), digest)
     except TeacherError:
         name = teacher_of_recording(task.design.tokenizer.signal)
         recipe = class_of(name).training_for(teacher_task(task))
         teacher = train_teacher(task, name, seed, training=replace(recipe, flipped=flipped))
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_teacher(path, teacher, str(task.found.source))
+        save_teacher(path, teacher, str(task.found.source), digest)
         return teacher
-
-
-def _teacher_key(task: CalibrationTask, flipped: float, seed: int) -> str:
-    offline = task.signal[OFFLINE]
-    found = hashlib.sha256(f"{flipped} {seed} {closure_digest('models.teachers.training')}".encode())
-    for tensor in (offline.all_tokens(), offline.label):
-        found.update(np.ascontiguousarray(tensor.numpy()).tobytes())
-    return found.hexdigest()[:24]

@@ -5,7 +5,7 @@ What shares a teacher is one `Group`: folds of one recording whose offline sessi
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def without_tests(recording: Recording) -> Recording:
     """The recording as if it ended before its test sessions."""
     given = with_test_sessions(recording)
     kept = tuple(given.sessions[i] for i in training_sessions(given))
-    return Recording(**{**given.__dict__, "sessions": kept, "test_sessions": ()})
+    return replace(given, sessions=kept, test_sessions=())
 
 
 def groups(plan: Plan, folder: Path | None) -> list[Group]:

@@ -20,17 +20,15 @@ def named_projection(name: str, teaching: Teaching, label: torch.Tensor, dim: in
         found = random_projection(teaching, kept, 1000 * seed + int(drawn[0] if drawn else 0))
     else:
         found = idle_projection(teaching, kept)
-    empty = torch.zeros(teaching.embed_dim, dim - kept, dtype=torch.float64)
+    empty = torch.zeros(teaching.embed_dim, dim - found.dim, dtype=torch.float64)
     return Projection(torch.cat([found.matrix, empty], dim=1), found.centre)
 
 
 def idle_projection(teaching: Teaching, dim: int) -> Projection:
-    """`dim` directions of most variance among those whose projections do not go with the logits: TSR 0, up to rounding."""
+    """`dim` directions of most variance, or all, among those that do not go with the logits: TSR 0, up to rounding."""
     z = teaching.embedding.double()
     centred = z - z.mean(dim=0)
     told = centred.T @ (centred @ deciding(teaching.weight).T)
     basis = torch.linalg.qr(told)[0]
     left = centred - centred @ basis @ basis.T
-    directions = principal_directions(left)[1][:, :dim]
-    missing = torch.zeros(len(directions), dim - directions.shape[1], dtype=torch.float64)
-    return Projection(torch.cat([directions, missing], dim=1), z.mean(dim=0))
+    return Projection(principal_directions(left)[1][:, :dim], z.mean(dim=0))

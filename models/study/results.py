@@ -8,9 +8,7 @@ from pathlib import Path
 
 import torch
 
-from models.benchmark_cells import fold_digest
 from models.distillation.calibration_folds import CalibrationFold
-from models.recording import Recording
 from models.source_closure import closure_digest
 from models.study.variant import Variant
 
@@ -40,19 +38,8 @@ class Result:
 def key_of(fold: CalibrationFold, variant: Variant, seed: int) -> str:
     """Of the fold's samples, the variant, the seed, the program and its PyTorch."""
     module = "quant.distilled_integers" if variant.integers else "models.study.group"
-    parts = (_digest(fold.recording), fold.calibration, repr(variant), seed, closure_digest(module), torch.__version__)
+    parts = (fold.digest, repr(variant), seed, closure_digest(module), torch.__version__)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
-
-
-_digests: dict[int, tuple[Recording, str]] = {}
-
-
-def _digest(recording: Recording) -> str:
-    """Recordings are large and are asked for often: each is digested once."""
-    kept = _digests.get(id(recording))
-    if kept is None or kept[0] is not recording:
-        kept = _digests[id(recording)] = (recording, fold_digest(recording))
-    return kept[1]
 
 
 def read_result(folder: Path, key: str) -> Result | None:

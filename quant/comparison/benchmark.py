@@ -10,7 +10,7 @@ import torch
 from designs.decoding_set import DecodingSet
 from designs.number_format import IntFormat
 from designs.schema import Design, DesignError, QuantSpec
-from models.benchmark_cells import fold_digest
+from models.fold_digest import fold_digest
 from models.ind_benchmark import design_for, float_ind, outcome
 from models.outcome import Outcome
 from models.recording import Recording
