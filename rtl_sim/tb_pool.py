@@ -1,16 +1,14 @@
 """The pool's token values equal the golden weights and rounding, and come once per index and token."""
 
-from itertools import count as count_from
-
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
 
 from hw.plan.memory import Region
 from hw.rtl.pool import Pool
 from quant.golden.pool import pool_weights
 from quant.golden.requantize import requantize
 from rtl_sim import stalls
+from rtl_sim.load_bus import alternate_banks
 from rtl_sim.stimulus import corners_then_random
 from rtl_sim.stream_bench import StreamBench
 from rtl_sim.tokenizer_stimulus import pack_rows, step_order
@@ -121,25 +119,8 @@ async def loaded_shifts_replace_all_others_between_two_tokens(dut, stall):
     golden = [golden_tokens(values, tokens, spec, shifts) for shifts in pair]
     bench = StreamBench(dut, stall, block=block)
     await bench.reset()
-
-    async def load(bank: int) -> None:
-        while not int(dut.settled.value) & 1:
-            await RisingEdge(dut.clk)
-        for address, word in enumerate(pack_rows(pair[bank], spec.token_shift.bits)):
-            dut.bus__region.value, dut.bus__address.value = region.index, address + bank * region.depth
-            dut.bus__data.value, dut.bus__strobe.value = word, 1
-            await RisingEdge(dut.clk)
-            dut.bus__strobe.value = 0
-            for _ in range(address % 3):
-                await RisingEdge(dut.clk)
-        dut.bus__bank.value = bank
-        await RisingEdge(dut.clk)
-
-    async def alternate() -> None:
-        for turn in count_from(1):
-            await load(turn % 2)
-
-    loading = cocotb.start_soon(alternate())
+    words = [pack_rows(shifts, spec.token_shift.bits) for shifts in pair]
+    loading = cocotb.start_soon(alternate_banks(dut, region, words))
     found = await bench.run(values.tolist(), tokens * count, reset=False)
     loading.cancel()
     which = []

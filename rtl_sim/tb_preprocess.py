@@ -1,11 +1,9 @@
 """Preprocessed samples equal the golden model's: every gain, saturation, channels that die and come back, masks."""
 
 from dataclasses import replace
-from itertools import count
 
 import cocotb
 import numpy as np
-from cocotb.triggers import RisingEdge
 
 from designs.number_format import IntFormat
 from designs.schema import GAIN_BITS, PreprocessSpec, TokenizerSpec
@@ -14,7 +12,7 @@ from hw.rtl.preprocess import Preprocess
 from quant.golden.parameters import PreprocessParameters
 from quant.golden.preprocess import preprocess
 from rtl_sim import stalls
-from rtl_sim.load_bus import load_regions
+from rtl_sim.load_bus import alternate_banks, load_regions
 from rtl_sim.stream_bench import StreamBench
 from rtl_sim.tokenizer_variants import TINY
 from rtl_sim.variants import block_under_test
@@ -113,23 +111,7 @@ async def loaded_gains_replace_all_others_before_a_first_channel(dut, stall):
     golden = [preprocess(samples, gains, spec).tolist() for gains in pair]
     bench = StreamBench(dut, stall, block=block)
     await bench.reset()
-
-    async def alternate() -> None:
-        for turn in count(1):
-            bank = turn % 2
-            while int(dut.settled.value) != 0b111:
-                await RisingEdge(dut.clk)
-            for address, word in enumerate(preprocess_words(pair[bank])):
-                dut.bus__region.value, dut.bus__address.value = region.index, address + bank * region.depth
-                dut.bus__data.value, dut.bus__strobe.value = word, 1
-                await RisingEdge(dut.clk)
-                dut.bus__strobe.value = 0
-                for _ in range(address % 3):
-                    await RisingEdge(dut.clk)
-            dut.bus__bank.value = bank << region.bank
-            await RisingEdge(dut.clk)
-
-    loading = cocotb.start_soon(alternate())
+    loading = cocotb.start_soon(alternate_banks(dut, region, [preprocess_words(gains) for gains in pair]))
     found = await bench.run(samples.ravel().tolist(), reset=False)
     loading.cancel()
     rows = np.reshape(found, samples.shape).tolist()

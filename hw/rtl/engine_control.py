@@ -1,5 +1,6 @@
 """What the engine's two sequencers share: ports, and how a step's operands are asked for (docs/blocks/engine.md)."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from amaranth.hdl import Module, Mux, Signal, Value
@@ -13,7 +14,7 @@ from hw.rtl.pass_table import PassFields
 from hw.rtl.single_port_memory import Access
 
 
-class EngineControl(wiring.Component):
+class EngineControl(wiring.Component, ABC):
     """Goes through the passes of `program`, again and again, as operands come.
 
     now: the pass `index`, a cycle after `fetch`. <stream>_valid, _ready: of `handshakes`; o_valid, o_ready: of the readout.
@@ -56,17 +57,17 @@ class EngineControl(wiring.Component):
         self._write(m)
         return m
 
+    @abstractmethod
     def _count(self, m: Module) -> None:
         """Drives `index`, `fetch`, and the counters that the other two read: _step, _runs among them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take(self, m: Module) -> None:
         """Calls `_step_operands`, and says what comes besides."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _write(self, m: Module) -> None:
         """Sums to the memories, a word per transfer, and to the readout."""
-        raise NotImplementedError
 
     def _step_operands(self, m: Module, from_memory: Value, is_split: Value) -> None:
         """Operands in steps: `_issue` asks for a step's, `_multiplied` takes them, `_moved` takes the last half of them.
