@@ -1,5 +1,6 @@
 """An IND without its wavelets: something else makes tokens of the window's signal, behind which everything is the IND's."""
 
+from abc import abstractmethod
 from dataclasses import replace
 
 from torch import Tensor, nn
@@ -32,9 +33,9 @@ class IndOfSignal(IndStudent):
             return f"makes tokens of a voltage, {design.tokenizer.signal} come as tokens"
         return "sees a whole window, model.attention='stream' keeps none" if design.model.streaming else None
 
+    @abstractmethod
     def tokens_of(self, signal: Tensor) -> Tensor:
         """signal [batch, channels, samples] without its mean -> [batch, features, tokens]."""
-        raise NotImplementedError
 
     def embedding(self, inputs: Tensor) -> Tensor:
         signal = inputs.transpose(1, 2)

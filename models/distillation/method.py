@@ -1,6 +1,6 @@
 """What every distillation method is: a student in training, a loss, and what is left of it when training ends."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
@@ -11,7 +11,7 @@ from models.distillation.student import Student
 from models.distillation.teaching import Teaching, parted
 
 
-class Method(nn.Module):
+class Method(nn.Module, ABC):
     """A student beside whatever its method trains with it (projections, auxiliary readouts).
 
     It is trained by models.fit like a plain network: `forward` is the student's, `loss` takes rows of

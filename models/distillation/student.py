@@ -1,5 +1,6 @@
 """Any network that a teacher can teach: an embedding, and a linear readout of it."""
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 from designs.schema import Design
 
 
-class Student(nn.Module):
+class Student(nn.Module, ABC):
     """`readout(embedding(inputs))`. inputs [batch, rows, features]: standardised tokens, or where `reads` is "signal" the
     standardised samples of the window, one row per sample."""
 
@@ -19,9 +20,9 @@ class Student(nn.Module):
         """Why it cannot decode the windows of `design`, as what follows its name in a sentence; None: it can."""
         return None
 
+    @abstractmethod
     def embedding(self, inputs: Tensor) -> Tensor:
         """[batch, embed_dim]: the vector in front of the readout."""
-        raise NotImplementedError
 
     @property
     def embed_dim(self) -> int:

@@ -6,6 +6,7 @@ model was pre-trained at, and channels are matched by name. Each takes signals i
 """
 
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -81,15 +82,17 @@ class PretrainedTeacher(Teacher):
         self.run(self.level * resampled(signal.transpose(1, 2), self.task.sample_hz, self.rate_hz)[..., -self.length() :])
         return self.tap.entered
 
+    @abstractmethod
     def vocabulary(self) -> list[str]:
-        raise NotImplementedError
+        """The electrodes that the model knows."""
 
+    @abstractmethod
     def built(self, samples: int, **sizes: float) -> nn.Module:
-        raise NotImplementedError
+        """The untrained network for windows of `samples` at `rate_hz`, behind a new head of one linear layer."""
 
+    @abstractmethod
     def run(self, windows: Tensor) -> Tensor:
         """windows [batch, channels, length] -> what the network gives."""
-        raise NotImplementedError
 
     def _quietly(self, make: Callable[[], nn.Module]) -> nn.Module:
         try:

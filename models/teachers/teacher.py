@@ -1,5 +1,6 @@
 """What every teacher is: a network over a window's samples that ends in a linear readout of an embedding."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
@@ -58,7 +59,7 @@ class TeacherTraining:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
-class Teacher(nn.Module):
+class Teacher(nn.Module, ABC):
     """`readout(embedding(signal))`. signal [batch, samples, channels], standardised; for recordings of counts or features one
     row per token. tasks: what it can learn, of "classes" and "targets"; kinds: of recordings it reads, of "voltage", "counts"
     and "features"; config: the sizes that make it again."""
@@ -98,9 +99,9 @@ class Teacher(nn.Module):
     def start(self, offline: WindowTensors) -> None:
         """Where learning with labels starts, if not where it is; label as the training wants it, possibly flipped."""
 
+    @abstractmethod
     def embedding(self, signal: Tensor) -> Tensor:
         """[batch, embed_dim]."""
-        raise NotImplementedError
 
     def forward(self, signal: Tensor) -> Tensor:
         """[batch, outputs]."""
