@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from models.measured_document import table, write_below
 from models.study.comparing import Estimate, complete, estimate, gain, holm, mean_of, place_of, rank_correlation, subject_of
 from models.study.pictures import draw_gains, draw_tsr
 from models.study.plan import Plan
@@ -15,7 +16,6 @@ from models.study.variant import EXPERIMENTS, TEACHER, Variant
 
 DOCUMENT = Path("docs/distillation.md")
 MARK = "<!-- below: written by python -m models.study -->"
-Table = list[list[str]]
 PLAIN, TSKD = str(Variant()), str(Variant(method="tskd"))
 HOW = (
     "Gains are in points, hundredths of the measure, on the same folds and seeds: mean over subjects, and from six subjects on "
@@ -26,7 +26,6 @@ HOW = (
 def write_document(results: Sequence[Result], asked: int, plan: Plan, path: Path) -> list[Path]:
     """The document and its pictures; every file whole or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    above = path.read_text(encoding="utf-8").partition(MARK)[0] if path.is_file() else "# Distillation\n\n"
     there = f"{len(results)} of {asked} results of the plan are there"
     partly = "" if len(results) == asked else "; tables show the folds and seeds for which every line has one"
     sections, pictures = [f"{there}{partly}. {HOW}"], list[Path]()
@@ -39,16 +38,8 @@ def write_document(results: Sequence[Result], asked: int, plan: Plan, path: Path
             text, drawn = _SECTIONS[part.name](own, path)
             sections.append(text)
             pictures += drawn
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(f"{above}{MARK}\n\n" + "\n".join(sections), encoding="utf-8")
-    partial.replace(path)
+    write_below(MARK, "\n".join(sections), path, title="Distillation")
     return [path, *pictures]
-
-
-def table(head: Sequence[str], rows: Table) -> str:
-    """Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _of(results: Sequence[Result], variant: Variant | str) -> list[Result]:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from designs.schema import DesignError
 from designs.width_energy import WidthEnergies, WidthEnergyError, read_width_energies
+from models.measured_document import table, write_below
 from quant.comparison.measured import Line, TableError, columns_of, read_means, table_lines
 from quant.comparison.picture import draw
 
@@ -22,13 +23,13 @@ MARK = "<!-- below: written by python -m quant.comparison.table -->"
 def markdown(lines: Sequence[Line], columns: Sequence[str]) -> str:
     """The table; an empty cell was not measured."""
     head = ["method", "shared", "scale", "widths", *columns, "mean over recordings", "floor, nJ", "built, nJ"]
-    rows = [head, ["---"] * len(head)]
+    rows = []
     for line in lines:
         cells = [f"{line.means[column]:.3f}" if column in line.means else "" for column in columns]
         mean = "" if line.mean is None else f"{line.mean:.3f}"
         energy = ["" if value is None else f"{value:,.0f}" for value in (line.floor_nj, line.built_nj)]
         rows.append([line.method, line.shared, line.scale, line.widths, *cells, mean, *energy])
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return table(head, rows)
 
 
 def section(lines: Sequence[Line], columns: Sequence[str], energies: WidthEnergies, picture: str) -> str:
@@ -45,11 +46,8 @@ def section(lines: Sequence[Line], columns: Sequence[str], energies: WidthEnergi
 
 
 def write_document(text: str, path: Path) -> None:
-    """Text above the mark of a document that is there stays; the file is whole or as it was."""
-    above = path.read_text(encoding="utf-8").partition(MARK)[0] if path.is_file() else "# Quantizers\n\n"
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(f"{above}{MARK}\n\n{text}", encoding="utf-8")
-    partial.replace(path)
+    """Below the mark of the document, a new one where there is none."""
+    write_below(MARK, text, path, title="Quantizers")
 
 
 def make_table(benchmark: Path, document: Path, *, write: bool) -> str:
