@@ -74,7 +74,7 @@ def distil_ind(
     method: str,
     settings: FitSettings,
     *,
-    weight: float = 1.0,
+    weight: float | None = None,
     state_path: Path | None = None,
     on_epoch: Callable[[int, float, float], None] = lambda epoch, train_loss, validation_loss: None,
 ) -> tuple[Method, IndStudent, dict[str, Teaching]]:
@@ -130,7 +130,7 @@ def run(
     settings: FitSettings,
     out: Path,
     progress: Progress,
-    weight: float = 1.0,
+    weight: float | None = None,
 ) -> list[Metric]:
     """Everything the command does with a teacher: files of `out` are complete or absent, and its metrics are returned."""
     begin, design = time.monotonic(), task.design
@@ -168,7 +168,9 @@ def command(
     shots: Annotated[int, typer.Option(min=1, help="calibration trials per class, or stretches of 4 s of behaviour")] = 10,
     most: Annotated[int | None, typer.Option(help="where behaviour is recorded: the --most of --teacher")] = None,
     fold: Annotated[int, typer.Option(help="which new session, from 0")] = 0,
-    weight: Annotated[float, typer.Option(min=0, help="of what the method adds to the task loss")] = 1.0,
+    weight: Annotated[
+        float | None, typer.Option(min=0, help="of what the method adds to the task loss; default: the method's own")
+    ] = None,
     seed: Annotated[int, typer.Option(help="seed of weights, batches and augmentation")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="forget an interrupted training instead of going on from it")] = False,
 ) -> None:

@@ -11,7 +11,7 @@ from designs.widths import quant_of
 from models.distill import lesson_of
 from models.distillation.calibration_task import CALIBRATION
 from models.distillation.ind_student import IndStudent
-from models.study.group import Classroom, trained
+from models.study.classroom import Classroom, trained
 from models.study.variant import Variant
 from models.train import fill_in
 from quant.ind_benchmark import integer_outputs, quantize

@@ -51,22 +51,24 @@ def distil(
     design: Design,
     settings: FitSettings,
     *,
-    weight: float = 1.0,
+    weight: float | None = None,
+    begun: bool = False,
     state_path: Path | None = None,
     on_epoch: Callable[[int, float, float], None] = lambda epoch, train_loss, validation_loss: None,
 ) -> Method:
     """Train `student` in place, `settings.epochs` epochs, none chosen by validation; the method as it stands afterwards.
 
+    weight: of the method's term, None: its own. begun: the student was trained before and goes on from its weights.
     Deterministic under `settings.seed` and the student's weights. With `state_path` an interrupted training goes on from its
     last whole epoch. Raises DistillationError.
     """
     lessons.check(student, design)
     kind = find_method(method) if isinstance(method, str) else method
-    windows, gains = _started(student, lessons.windows, design, settings)
+    windows, gains = _started(student, lessons.windows, design, settings, begun)
     torch.manual_seed(settings.seed)
     found = kind(student, lessons.shown, regression=design.model.regression, weight=weight)
     supervised = _supervised(windows, lessons.teaching, design, settings)
-    note = f"{found.name} {weight} {_digest(supervised, lessons.shown)}"
+    note = f"{found.name} {found.weight} {begun} {_digest(supervised, lessons.shown)}"
     channels = windows.tokens.shape[1] if student.reads == "signal" else None
     fit(
         *(found, supervised, None, design, settings),
@@ -83,15 +85,18 @@ def distil(
     return found.eval()
 
 
-def _started(student: Student, windows: WindowTensors, design: Design, settings: FitSettings) -> tuple[WindowTensors, Tensor]:
+def _started(
+    student: Student, windows: WindowTensors, design: Design, settings: FitSettings, begun: bool
+) -> tuple[WindowTensors, Tensor]:
     """(the windows as they are trained on, the gain of every feature).
 
-    A choice: an IND of tokens starts as models.train starts it, its features with gains fitted to the labels of the calibration
-    windows, and so does what differs from it behind the tokens, since there the difference is the question. What makes its
-    own tokens of the signal has no such features, and GRU and EEGNet are taken as others train them.
+    A student that was trained before reads them as it did. A choice: an IND of tokens starts as models.train starts it, its
+    features with gains fitted to the labels of the calibration windows, and so does what differs from it behind the tokens,
+    since there the difference is the question. What makes its own tokens of the signal has no such features, and GRU and EEGNet
+    are taken as others train them.
     """
     gains = torch.ones(windows.tokens.shape[1])
-    if not isinstance(student, IndStudent) or student.reads != "tokens":
+    if begun or not isinstance(student, IndStudent) or student.reads != "tokens":
         return windows, gains
     if settings.start == "linear":
         start_linear(student.ind, windows)

@@ -21,14 +21,17 @@ class Method(nn.Module, ABC):
     """
 
     name: ClassVar[str]
+    weights: ClassVar[tuple[float, float]] = (1.0, 1.0)
+    """Of the term, in a classifier and in a regressor: chosen on training parts alone (models/study/weights.toml)."""
     taught_weight: Tensor
     taught_bias: Tensor
 
-    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
+    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float | None = None):
         """teaching: of the windows that projections may be fitted on, before the student trains; weight: of the term that the
-        method adds to the task loss."""
+        method adds to the task loss, None: the method's own, `weights`."""
         super().__init__()
-        self.student, self.regression, self.weight = student, regression, weight
+        self.student, self.regression = student, regression
+        self.weight = self.weights[regression] if weight is None else weight
         self.outputs, self.taught_dim = teaching.outputs, teaching.embed_dim
         self.register_buffer("taught_weight", teaching.weight.clone())
         self.register_buffer("taught_bias", teaching.bias.clone())

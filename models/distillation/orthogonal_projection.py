@@ -45,7 +45,7 @@ class OrthogonalProjection(Method):
     centre: Tensor
     normaliser: Tensor
 
-    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
+    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float | None = None):
         super().__init__(student, teaching, regression=regression, weight=weight)
         self.projection = OrthogonalMap(student.embed_dim, teaching.embed_dim)
         self.register_buffer("centre", teaching.embedding.mean(dim=0))

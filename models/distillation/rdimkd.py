@@ -25,7 +25,7 @@ class Rdimkd(Method):
     reduction: Tensor
     scale: Tensor
 
-    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
+    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float | None = None):
         super().__init__(student, teaching, regression=regression, weight=weight)
         kept = max(1, min(student.embed_dim, teaching.embed_dim // 2))
         reduction = self.fitted_reduction(teaching, kept).matrix.float()

@@ -24,7 +24,7 @@ class SimKD(Method):
     centre: Tensor
     scale: Tensor
 
-    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
+    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float | None = None):
         super().__init__(student, teaching, regression=regression, weight=weight)
         self.projector = nn.Linear(student.embed_dim, teaching.embed_dim)
         self.register_buffer("centre", teaching.embedding.mean(dim=0))

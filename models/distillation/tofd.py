@@ -44,7 +44,7 @@ class Tofd(Method):
     feature_centre: Tensor
     feature_scale: Tensor
 
-    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
+    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float | None = None):
         super().__init__(student, teaching, regression=regression, weight=weight)
         self.branch = Branch(student.embed_dim, teaching.outputs)
         self.resize = nn.Linear(BRANCH_DIM, BRANCH_DIM, bias=False)

@@ -43,7 +43,7 @@ class Tskd(Method):
     projection: Tensor
     centre: Tensor
 
-    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
+    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float | None = None):
         super().__init__(student, teaching, regression=regression, weight=weight)
         found = self.fitted_projection(teaching, student.aligned_dim).standardised(teaching.embedding)
         self.register_buffer("projection", found.matrix.float())
@@ -72,7 +72,7 @@ class TskdStarted(Tskd):
 
     name = "tskd_started"
 
-    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float = 1.0):
+    def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float | None = None):
         super().__init__(student, teaching, regression=regression, weight=weight)
         projected = self.projected(teaching.embedding).double()
         inputs = torch.cat([projected, projected.new_ones(len(projected), 1)], dim=1)

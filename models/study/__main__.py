@@ -13,7 +13,8 @@ from designs.schema import DesignError
 from models.distillation.registry import DistillationError
 from models.recording import RecordingError
 from models.study.document import DOCUMENT, write_document
-from models.study.plan import CONFIG, Group, StudyError, groups, read_plan
+from models.study.group import Group
+from models.study.plan import CONFIG, StudyError, groups, read_plan
 from models.study.results import Result, key_of, read_result
 from models.study.workers import finish
 from models.teachers.teacher import TeacherError

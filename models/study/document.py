@@ -9,10 +9,11 @@ from pathlib import Path
 
 from models.measured_document import table, write_below
 from models.study.comparing import Estimate, complete, estimate, gain, holm, mean_of, place_of, rank_correlation, subject_of
+from models.study.experiments import EXPERIMENTS, WEIGHTS
 from models.study.pictures import draw_gains, draw_tsr
 from models.study.plan import Plan
 from models.study.results import Result
-from models.study.variant import EXPERIMENTS, TEACHER, Variant
+from models.study.variant import FINE_TUNED, POOLED, TEACHER, Variant
 
 DOCUMENT = Path("docs/distillation.md")
 MARK = "<!-- below: written by python -m models.study -->"
@@ -103,7 +104,7 @@ def methods_section(results: Sequence[Result], path: Path) -> tuple[str, list[Pa
     text += _columns(["method", "all", *(f"{n} shots" for n in _shots(results))], rivals, columns)
     columns = [_gains(_in(results, row), rivals) for row in _rows(results)]
     text += "The same by recording.\n\n" + _columns(["method", *_rows(results)], rivals, columns)
-    text += _against_rivals(results, rivals) + _trend(results)
+    text += _against_rivals(results, rivals) + _with_offline_sessions(results) + _trend(results)
     picture = draw_gains(results, path)
     return text + f"![gain over no distillation by shots]({picture.name})\n", [picture]
 
@@ -120,7 +121,7 @@ def _columns(head: Sequence[str], names: Sequence[str], columns: Sequence[list[s
 
 def _against_rivals(results: Sequence[Result], rivals: Sequence[str]) -> str:
     """TSKD against every other method: no rival is chosen after the fact. What is TSKD with an addition is none."""
-    others = [name for name in rivals if not name.startswith(TSKD) and name != str(Variant(trained_on="pooled"))]
+    others = [name for name in rivals if not name.startswith((TSKD, PLAIN))]
     found = [gain(_of(results, TSKD), _of(results, name)) for name in others]
     p = holm([math.nan if one is None else one.p for one in found])
     lines = [
@@ -133,6 +134,21 @@ def _against_rivals(results: Sequence[Result], rivals: Sequence[str]) -> str:
     ]
     head = ["TSKD over", "all", *(f"{n} shots" for n in _shots(results))]
     return "**TSKD over each rival.** p of the first column after Holm.\n\n" + table(head, lines) + "\n"
+
+
+def _with_offline_sessions(results: Sequence[Result]) -> str:
+    """What is left for a teacher to give where the student may train on the offline sessions itself, and whether TSKD without
+    them comes up to that."""
+    lines = []
+    for where in (POOLED, FINE_TUNED):
+        plain, taught = (str(Variant(method=name, trained_on=where)) for name in ("none", "tskd"))
+        for one, other in ((taught, plain), (TSKD, plain)):
+            pairs = [
+                (_of(here, one), _of(here, other)) for here in (results, *(_in(results, shots=n) for n in _shots(results)))
+            ]
+            lines.append([f"{one} over {other}", *(_points(gain(*pair)) for pair in pairs)])
+    text = "**Where the student trains on the offline sessions too**, pooled with its calibration or before it.\n\n"
+    return text + table(["", "all", *(f"{n} shots" for n in _shots(results))], lines) + "\n"
 
 
 def _trend(results: Sequence[Result]) -> str:
@@ -218,10 +234,27 @@ def integers_section(results: Sequence[Result], path: Path) -> tuple[str, list[P
     return text + table(head, lines), []
 
 
+def weights_section(results: Sequence[Result], path: Path) -> tuple[str, list[Path]]:
+    """Mean of every method at every weight of its term, by recording; what is best over a column's kind is for the reader to
+    choose."""
+    text = "## Weights\n\nOf the term that a method adds to the task loss.\n\n"
+    variants = EXPERIMENTS["weights"]()
+    for row in _rows(results):
+        here = _in(results, row)
+        lines = [
+            [name, *(_value(_of(here, Variant(method=name, weight=weight))) for weight in WEIGHTS)]
+            for name in dict.fromkeys(variant.method for variant in variants if variant.weight is not None)
+        ]
+        text += f"**{row}**, {here[0].measure}; none: {_value(_of(here, PLAIN))}\n\n"
+        text += table(["method", *(f"{weight:g}" for weight in WEIGHTS)], lines) + "\n"
+    return text, []
+
+
 _SECTIONS: dict[str, Callable[[Sequence[Result], Path], tuple[str, list[Path]]]] = {
     "methods": methods_section,
     "parts": parts_section,
     "projections": projections_section,
     "teachers": teachers_section,
     "integers": integers_section,
+    "weights": weights_section,
 }

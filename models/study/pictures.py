@@ -10,8 +10,9 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from models.study.comparing import gain
+from models.study.experiments import EXPERIMENTS
 from models.study.results import Result
-from models.study.variant import EXPERIMENTS, TEACHER, Variant
+from models.study.variant import TEACHER, Variant
 
 
 def draw_gains(results: Sequence[Result], document: Path) -> Path:

@@ -1,7 +1,4 @@
-"""The study's configuration, and what is to be computed for it: one file says which recordings, shots, seeds and experiments.
-
-What shares a teacher is one `Group`: folds of one recording whose offline sessions are the same, under one seed.
-"""
+"""The study's configuration, recordings, shots, seeds and experiments in one file, and what is to be computed for it."""
 
 import tomllib
 from collections.abc import Mapping
@@ -13,12 +10,14 @@ from designs.catalogue import find_design
 from designs.schema import Design
 from models.datasets.catalogue import recording_for
 from models.datasets.sources import read_source, read_sources
-from models.distillation.calibration_folds import CalibrationFold, calibration_folds
+from models.distillation.calibration_folds import calibration_folds
 from models.distillation.students import fits
 from models.ind_benchmark import design_for
 from models.recording import Recording
 from models.splits import training_sessions, with_test_sessions
-from models.study.variant import EXPERIMENTS, Variant
+from models.study.experiments import EXPERIMENTS
+from models.study.group import Group
+from models.study.variant import Variant
 
 GENERATED = "generated:"
 CONFIG = Path(__file__).with_name("study.toml")
@@ -63,17 +62,6 @@ class Plan:
     rows: tuple[Row, ...]
     parts: tuple[Part, ...]
     tuning: bool = False
-
-
-@dataclass(frozen=True)
-class Group:
-    """What one process computes: all variants of some folds of a recording under one seed; `wanted`: fold -> its variants."""
-
-    row: str
-    source: str
-    seed: int
-    folds: tuple[CalibrationFold, ...]
-    wanted: tuple[tuple[Variant, ...], ...]
 
 
 def read_plan(path: Path = CONFIG) -> Plan:

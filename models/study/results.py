@@ -37,7 +37,7 @@ class Result:
 
 def key_of(fold: CalibrationFold, variant: Variant, seed: int) -> str:
     """Of the fold's samples, the variant, the seed, the program and its PyTorch."""
-    module = "quant.distilled_integers" if variant.integers else "models.study.group"
+    module = "quant.distilled_integers" if variant.integers else "models.study.work"
     parts = (fold.digest, repr(variant), seed, closure_digest(module), torch.__version__)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 

@@ -5,8 +5,9 @@ from concurrent.futures import wait
 from pathlib import Path
 
 from models.side_by_side import processes
-from models.study.group import work
-from models.study.plan import Group, StudyError
+from models.study.group import Group
+from models.study.plan import StudyError
+from models.study.work import work
 
 POLL_S = 1.0
 NICENESS = 5

@@ -68,6 +68,24 @@ def test_without_weight_a_method_is_no_distillation(method):
     assert torch.allclose(predict(alone, windows), predict(taught, windows), atol=1e-4)
 
 
+@pytest.mark.parametrize(("method", "regression"), EVERY)
+def test_a_method_has_a_weight_of_its_own_by_task(method, regression, monkeypatch):
+    monkeypatch.setattr(METHODS[method], "weights", (0.25, 7.0))
+    taught = lessons(regression=regression).teaching
+    own = METHODS[method](started(regression), taught, regression=regression)
+    assert own.weight == (7.0 if regression else 0.25) and method_of(method, regression, weight=2.0).weight == 2.0
+
+
+def test_a_student_that_was_trained_before_goes_on_from_its_weights():
+    pupil, still = started(), replace(SETTINGS, learning_rate=0.0)
+    distil(pupil, "none", lessons(), IND_TINY, SETTINGS)
+    before = {name: value.clone() for name, value in pupil.state_dict().items()}
+    distil(pupil, "kd", lessons(seed=5), IND_TINY, still, begun=True)
+    assert all(torch.equal(value, before[name]) for name, value in pupil.state_dict().items())
+    distil(pupil, "kd", lessons(seed=5), IND_TINY, still)  # gains of new windows are folded into it
+    assert not torch.equal(pupil.state_dict()["ind.embed.weight"], before["ind.embed.weight"])
+
+
 @pytest.mark.parametrize("method", ["simkd", "tofd", "vkd", "tskd"])
 def test_an_interrupted_training_ends_as_if_it_had_not_been(method, tmp_path):
     def interrupt(epoch, *_):

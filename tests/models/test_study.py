@@ -12,16 +12,20 @@ import torch
 import typer
 from typer.testing import CliRunner
 
+from models.distillation.calibration_task import CALIBRATION, OFFLINE
+from models.distillation.registry import METHODS
 from models.distillation.students import STUDENTS
 from models.distillation.teaching import Teaching
 from models.distillation.tsr import tsr_of
 from models.study.__main__ import command, kept, keys
+from models.study.classroom import classroom, trained
 from models.study.comparing import complete, estimate, gain, holm, mean_of, rank_correlation
 from models.study.document import MARK, write_document
+from models.study.experiments import EXPERIMENTS
 from models.study.plan import CONFIG, GENERATED, StudyError, groups, read_plan
 from models.study.projections import named_projection
 from models.study.results import Result, key_of, read_result, write_result
-from models.study.variant import EXPERIMENTS, Variant
+from models.study.variant import FINE_TUNED, POOLED, Variant
 
 PLAN = """
 [recordings]
@@ -131,7 +135,9 @@ def test_variants_have_names_of_their_own():
 def test_the_repository_plans_are_read_and_ask_for_every_experiment():
     for name in ("study.toml", "quick.toml"):
         plan = read_plan(CONFIG.with_name(name))
-        assert {part.name for part in plan.parts} == set(EXPERIMENTS)
+        assert {part.name for part in plan.parts} == set(EXPERIMENTS) - {"weights"} and not plan.tuning
+    searched = read_plan(CONFIG.with_name("weights.toml"))
+    assert [part.name for part in searched.parts] == ["weights"] and searched.tuning
     assert all(row.place.startswith(GENERATED) for row in read_plan(CONFIG.with_name("quick.toml")).rows)
 
 
@@ -198,7 +204,14 @@ def test_the_document_keeps_what_people_wrote_and_says_what_is_missing(tmp_path)
     path.write_text(f"# Words\n\n{MARK}\nold numbers\n", encoding="utf-8")
     plan = dataclasses.replace(read_plan(CONFIG), parts=read_plan(CONFIG).parts[:1])
     row = plan.rows[0].name
-    values = {"ind none": 0.6, "ind kd": 0.62, "ind tskd": 0.65, "teacher": 0.7}
+    values = {
+        "ind none": 0.6,
+        "ind kd": 0.62,
+        "ind tskd": 0.65,
+        "teacher": 0.7,
+        "ind none pooled": 0.64,
+        "ind tskd pooled": 0.66,
+    }
     found = [
         dataclasses.replace(result(value + place / 100, variant=name, subject=str(place), seed=seed), row=row)
         for name, value in values.items()
@@ -210,8 +223,10 @@ def test_the_document_keeps_what_people_wrote_and_says_what_is_missing(tmp_path)
     assert text.startswith("# Words\n") and "old numbers" not in text and f"{len(found)} of 100 results" in text
     assert "| ind tskd | 100 | 1,000 | 0.675 ± 0.000 |" in text
     assert (
-        "| ind tskd | +5.0 (+5.0 to +5.0), p 0.062, n 6 |" in text and "| ind kd | +3.0 (+3.0 to +3.0), p 0.031, n 6 |" in text
+        "| ind tskd | +5.0 (+5.0 to +5.0), p 0.125, n 6 |" in text and "| ind kd | +3.0 (+3.0 to +3.0), p 0.031, n 6 |" in text
     )
+    assert "| ind tskd pooled over ind none pooled | +2.0 (" in text and "| ind tskd over ind none pooled | +1.0 (" in text
+    assert "| ind kd | +3.0" in text and text.count("| ind none pooled |") == 3, "what trains on more is no rival"
     assert all(file.stat().st_size > 0 for file in files) and len(files) == 2
 
 
@@ -233,6 +248,30 @@ def test_a_row_may_be_renamed(tmp_path):
 def test_a_quick_study_is_not_written_where_the_whole_one_stands(tmp_path):
     found = CliRunner().invoke(_app(), ["--quick", "--write", "--out", str(tmp_path)])
     assert found.exit_code == 2 and "leave --write out" in found.output + found.stderr
+
+
+def test_who_is_fine_tuned_trains_on_the_offline_sessions_first(tmp_path, monkeypatch):
+    group = groups(plan_of(tmp_path, "methods = { seeds = 1 }"), None)[0]
+    room, calls = classroom(group.folds[0], 0, tmp_path), []
+
+    def noted(pupil, method, lessons, *_args, begun=False, **_kw):
+        calls.append((method, begun, lessons.windows))
+        return METHODS["none"](pupil, lessons.shown, regression=False)
+
+    monkeypatch.setattr("models.study.classroom.distil", noted)
+    trained(room, Variant(trained_on=FINE_TUNED))
+    trained(room, Variant())
+    offline, calibration = room.task.student[OFFLINE], room.task.student[CALIBRATION]
+    assert [(begun, windows) for _, begun, windows in calls] == [(False, offline), (True, calibration), (False, calibration)]
+    trained(room, Variant(trained_on=POOLED))
+    assert len(calls[-1][2]) == len(offline) + len(calibration) and calls[0][0] == "none"
+
+
+def test_the_weight_of_a_variant_is_the_methods(tmp_path):
+    group = groups(plan_of(tmp_path, "methods = { seeds = 1 }"), None)[0]
+    room = classroom(group.folds[0], 0, tmp_path)
+    _, none = trained(room, Variant(weight=0.3))
+    assert none.weight == 0.3 and trained(room, Variant())[1].weight == METHODS["none"].weights[0]
 
 
 @pytest.mark.train

@@ -1,0 +1,57 @@
+"""The experiments of a study, each a list of variants that are compared with one another."""
+
+from collections.abc import Callable
+
+from models.distillation.registry import METHODS
+from models.distillation.students import STUDENTS
+from models.study.variant import FINE_TUNED, POOLED, TEACHER, Variant
+
+WEIGHTS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+ALONE = ("none", "simkd")
+"""Methods of one term, whose weight would only be a size of step."""
+
+
+def methods() -> list[Variant]:
+    """Every method on the IND, the teacher itself, and the IND that trains on the offline sessions too, which TSKD may do as
+    well."""
+    own = [Variant(method=name) for name in METHODS]
+    longer = [Variant(method=name, trained_on=where) for where in (POOLED, FINE_TUNED) for name in ("none", "tskd")]
+    return [*own, *longer, Variant(student="", method=TEACHER)]
+
+
+def parts() -> list[Variant]:
+    """Every student without a teacher and under TSKD: what the network gives, and what distillation gives, apart."""
+    return [Variant(student=name, method=method) for name in STUDENTS for method in ("none", "tskd")]
+
+
+def projections() -> list[Variant]:
+    """TSKD's second step on projections that keep much, little and nothing of what the teacher decides by, several of each
+    rank: a rank is a strength of teaching of its own."""
+    kinds = ("pca", "lda", "least", "random")
+    named = [f"{kind}:{rank}" for rank in (1, 4, 16) for kind in kinds] + [
+        f"random:{r}:{n}" for r in (1, 4, 16) for n in (1, 2)
+    ]
+    return [Variant(), Variant(method="tskd"), *(Variant(method="tskd", projection=name) for name in named)]
+
+
+def teachers() -> list[Variant]:
+    """KD, FitNets and TSKD under teachers that are too sure, not sure enough, or learned wrong labels; FitNets hears no
+    logits."""
+    found = [Variant(method=name, temperature=t) for name in ("kd", "tskd") for t in (0.25, 4.0)]
+    found += [Variant(method=name, flipped=f) for name in ("kd", "fitnets", "tskd") for f in (0.0, 0.2, 0.4)]
+    return [Variant(), *found, *(Variant(student="", method=TEACHER, flipped=f) for f in (0.0, 0.2, 0.4))]
+
+
+def integers() -> list[Variant]:
+    """Without a teacher and under TSKD, in float and in the integers of the chip, the teacher staying in the loss."""
+    return [Variant(method=name, integers=width) for name in ("none", "tskd") for width in ("", "w8a8", "w4a4")]
+
+
+def weights() -> list[Variant]:
+    """Every method that adds a term to the task loss, at several weights of it."""
+    return [Variant(), *(Variant(method=name, weight=weight) for name in METHODS if name not in ALONE for weight in WEIGHTS)]
+
+
+EXPERIMENTS: dict[str, Callable[[], list[Variant]]] = {
+    found.__name__: found for found in (methods, parts, projections, teachers, integers, weights)
+}
