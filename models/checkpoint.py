@@ -15,6 +15,8 @@ from models.ind import Ind
 from models.standardise import Standardisation
 
 FORMAT = "ind float checkpoint 1"
+DIGEST = "digest"
+"""Name in the metadata."""
 
 
 class CheckpointError(ValueError):
@@ -46,21 +48,35 @@ def save_checkpoint(path: Path, design: Design, model: Ind, standardisation: Sta
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """safetensors under a temporary name, then renamed."""
+    """safetensors with the digest of its tensors, under a temporary name, then renamed."""
     partial = path.with_name(f".{path.name}.partial")
-    save_file(tensors, partial, metadata)
+    save_file(tensors, partial, metadata | {DIGEST: _digest(tensors)})
     partial.replace(path)
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """(tensors, metadata) of a safetensors file; CheckpointError, one line, for anything else."""
+def load_tensors(path: Path, again: str = "train it again") -> tuple[dict[str, Tensor], dict[str, str]]:
+    """(tensors, metadata) of a safetensors file; CheckpointError, one line, for anything else, and where tensors are not those
+    that `save_tensors` wrote. again: what to do about it."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; train it with python -m models.train")
     try:
         with safe_open(path, framework="pt") as found:
-            return {name: found.get_tensor(name) for name in found.keys()}, found.metadata() or {}  # noqa: SIM118
+            tensors = {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
+            metadata = found.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: not a readable checkpoint ({str(error).splitlines()[0]}); train it again") from error
+        raise CheckpointError(f"{path}: not a readable checkpoint ({str(error).splitlines()[0]}); {again}") from error
+    if DIGEST in metadata and metadata[DIGEST] != _digest(tensors):
+        raise CheckpointError(f"{path}: its numbers are not those that were written (damaged or edited); {again}")
+    return tensors, metadata
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    """24 hex digits over names, types, shapes and values."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].contiguous()
+        found.update(f"{name} {value.dtype} {list(value.shape)}".encode() + value.numpy().tobytes())
+    return found.hexdigest()[:24]
 
 
 def load_checkpoint(path: Path, design: Design) -> tuple[Ind, Standardisation]:

@@ -24,7 +24,7 @@ from models.distillation.ind_student import IndStudent
 from models.distillation.lesson import Lesson
 from models.distillation.method import Method
 from models.distillation.projections import Projection
-from models.distillation.registry import DistillationError, find_method
+from models.distillation.registry import METHODS, DistillationError, find_method
 from models.distillation.students import student
 from models.distillation.teaching import Teaching
 from models.distillation.tskd import Tskd
@@ -156,15 +156,15 @@ def run(
 
 
 def command(
-    teacher: Annotated[Path, typer.Option(help="what models.train_teacher wrote for this recording")],
+    teacher: Annotated[Path, typer.Option(help="folder or file that models.train_teacher wrote for this recording")],
     out: Annotated[Path, typer.Option(help="folder for model.safetensors, decoding_set.npz, lesson.safetensors, metrics.json")],
     design: Annotated[
-        str, typer.Argument(help="name of a design, such as eeg_int4; else one is drawn for the recording")
+        str, typer.Argument(help="name of a design, such as eeg_int4; -- (left out): one is drawn for the recording")
     ] = DRAWN,
     recording: Annotated[
         str | None, typer.Option(help="FILE, FOLDER or moabb:NAME, #TASK behind it; default: the design's generated one")
     ] = None,
-    method: Annotated[str, typer.Option(help="none, kd, tskd, ...; an unknown one lists all")] = "tskd",
+    method: Annotated[str, typer.Option(help=", ".join(METHODS))] = "tskd",
     shots: Annotated[int, typer.Option(min=1, help="calibration trials per class, or stretches of 4 s of behaviour")] = 10,
     most: Annotated[int | None, typer.Option(help="where behaviour is recorded: the --most of --teacher")] = None,
     fold: Annotated[int, typer.Option(help="which new session, from 0")] = 0,

@@ -124,7 +124,8 @@ def command(
     out: Annotated[Path, typer.Option(help="folder for teacher.safetensors and metrics.json")],
     recording: Annotated[str | None, typer.Option(help="FILE, FOLDER or moabb:NAME, #TASK behind it")] = None,
     design: Annotated[
-        str | None, typer.Option(help="name of the student's design; default: the one drawn for the recording")
+        str | None,
+        typer.Option(help="name of the student's design, whose generated trials teach without --recording; default: one drawn"),
     ] = None,
     teacher: Annotated[str | None, typer.Option(help=f"{', '.join(NAMES)}; default: by kind of recording")] = None,
     protocol: Annotated[

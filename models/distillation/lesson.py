@@ -49,7 +49,7 @@ def load_lesson(path: Path, design: Design, found: DecodingSet, checkpoint: Path
     CheckpointError, one line, for anything else."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such teacher's file; models.distill writes one, lesson.safetensors")
-    tensors, metadata = load_tensors(path)
+    tensors, metadata = load_tensors(path, "distil again")
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path}: is not what models.distill writes about a teacher; give its lesson.safetensors")
     if metadata.get("model_hash") != model_hash(design):

@@ -15,6 +15,8 @@ from models.window_tensors import WindowTensors
 
 FORMAT = "ind teacher 1"
 NAMED_AT_MOST = 3
+WORDS = {"rows": "samples per window", "sample_hz": "samples per second", "kind": "kind of signal"}
+"""What fields of a task are called where they differ."""
 
 
 def save_teacher(path: Path, teacher: Teacher, source: str, offline: str = "") -> None:
@@ -70,9 +72,10 @@ def check_fits(who: str, own: TeacherTask, task: TeacherTask) -> None:
     for each in fields(TeacherTask):
         mine, wanted = getattr(own, each.name), getattr(task, each.name)
         if mine != wanted:
+            name = WORDS.get(each.name, each.name)
             said = [_listed(value) if each.name == "electrodes" else value for value in (mine, wanted)]
             raise TeacherError(
-                f"{who}: was trained for {each.name}={said[0]}, but the student's task has {each.name}={said[1]}; "
+                f"{who}: was trained for {name}={said[0]}, but the student's task has {name}={said[1]}; "
                 f"train a teacher on this recording"
             )
 

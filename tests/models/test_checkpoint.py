@@ -56,6 +56,18 @@ def test_a_truncated_checkpoint_is_refused(saved):
         load_checkpoint(path, IND_TINY)
 
 
+@pytest.mark.parametrize("place", [-1, -1000])
+def test_a_byte_that_changed_on_disk_is_seen(saved, place):
+    path = saved[0]
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        CheckpointError, match=r"its numbers are not those that were written \(damaged or edited\); train it again$"
+    ):
+        load_checkpoint(path, IND_TINY)
+
+
 def test_safetensors_of_something_else_are_refused(tmp_path):
     save_tensors(tmp_path / "other", {"a": torch.zeros(1)}, {})
     with pytest.raises(CheckpointError, match=r"other: holds no float checkpoint of this project; train one with"):

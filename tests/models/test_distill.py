@@ -156,7 +156,10 @@ def test_refusals(cli, teacher, tmp_path, arguments, message):
 def test_a_teacher_of_another_task(teacher):
     read = rhythms()
     task = distill.task_of(read, design_for(read), 3, None, 0)
-    with pytest.raises(TeacherError, match=r"was trained for rows=384, but the student's task has rows=.*; train a teacher on"):
+    with pytest.raises(
+        TeacherError,
+        match=r"was trained for samples per window=384, but the student's task has samples per window=.*; train a teacher on",
+    ):
         distill.chosen_teacher(teacher, task)
 
 

@@ -385,8 +385,8 @@ def test_unknown_electrodes_are_named():
     ("change", "said"),
     [
         ({"outputs": 3}, "was trained for outputs=2, but the student's task has outputs=3"),
-        ({"sample_hz": 250.0}, "was trained for sample_hz=200.0, but the student's task has sample_hz=250.0"),
-        ({"rows": 400}, "was trained for rows=800, but the student's task has rows=400"),
+        ({"sample_hz": 250.0}, "was trained for samples per second=200.0, but the student's task has samples per second=250.0"),
+        ({"rows": 400}, "was trained for samples per window=800, but the student's task has samples per window=400"),
         ({"regression": True}, "was trained for regression=False, but the student's task has regression=True"),
         (
             {"electrodes": ("A", "B")},

@@ -150,7 +150,7 @@ def test_a_lesson_comes_back_as_it_was(trained):
     [
         ("missing", r"no such teacher's file; models\.distill writes one, lesson\.safetensors$"),
         ("checkpoint", r"is not what models\.distill writes about a teacher; give its lesson\.safetensors$"),
-        ("damaged", r"not a readable checkpoint \(.*\); train it again$"),
+        ("damaged", r"not a readable checkpoint \(.*\); distil again$"),
         ("design", r"is for design ind_tiny, not ind_tiny as it is now; distil again$"),
         ("windows", r"speaks of other windows than the decoding set's; give the one that lies beside it$"),
         ("decoder", r"was told to another decoder than .*model\.safetensors; give the one that lies beside it$"),
