@@ -1,8 +1,6 @@
 """Trained weights on disk: safetensors with the design's name and a hash of what the weights depend on. Never a pickle."""
 
 import hashlib
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -10,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from designs.model_hash import model_hash
 from designs.schema import Design
 from models.ind import Ind
 from models.standardise import Standardisation
@@ -21,23 +20,6 @@ DIGEST = "digest"
 
 class CheckpointError(ValueError):
     """A file that is no checkpoint, or one of another design."""
-
-
-def model_hash(design: Design) -> str:
-    """12 hex digits over the fields that give the weights their shape and meaning, so not bit widths or hardware.
-
-    A design with evenly spaced wavelets, or with a window, hashes as it did before there was anything else.
-    """
-    tokenizer = asdict(design.tokenizer)
-    if not design.tokenizer.centres:
-        del tokenizer["centres"]
-    for name in ("kernel_bits", "fraction_bits", "token"):
-        del tokenizer[name]
-    model = asdict(design.model)
-    if not design.model.streaming:
-        del model["attention"]
-    relevant = json.dumps([tokenizer, model], sort_keys=True)
-    return hashlib.sha256(relevant.encode()).hexdigest()[:12]
 
 
 def save_checkpoint(path: Path, design: Design, model: Ind, standardisation: Standardisation, **notes: str) -> None:

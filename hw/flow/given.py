@@ -4,7 +4,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from designs.metric import read_metrics
+from designs.model_hash import model_hash
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
 from hw.flow.step import Result, Step, WrongInput
@@ -37,7 +40,27 @@ class Given(Step):
             )
         return found
 
+    def require(self, design: Design) -> None:
+        super().require(design)
+        refuse_other(f"--checkpoint {self.folder}", Path(self.folder) / FILES[Kind.CHECKPOINT], design)
+
     def run(self, design: Design, files: Files, folder: Path) -> Result:
         for path in self.outside(design):
             shutil.copyfile(path, folder / path.name)
         return Result({kind: folder / name for kind, name in FILES.items()}, read_metrics(folder / METRICS))
+
+
+def refuse_other(option: str, path: Path, design: Design) -> dict[str, str]:
+    """The metadata of the safetensors file at `path`. WrongInput where it has none, or those of a design whose weights are
+    not `design`'s."""
+    try:
+        with safe_open(path, framework="numpy") as found:
+            notes: dict[str, str] = found.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WrongInput(f"{option}: {path.name} is damaged ({str(error).splitlines()[0]}); make it again") from error
+    if notes.get("model_hash") != model_hash(design):
+        raise WrongInput(
+            f"{option}: {path.name} is of design {notes.get('design', '?')}, not of {design.name} as it is now; name its "
+            f"design, or make it again"
+        )
+    return notes

@@ -8,6 +8,7 @@ import numpy as np
 from designs.metric import Metric, read_metrics
 from designs.schema import Design
 from hw.flow.artifact import Files, Kind
+from hw.flow.given import refuse_other
 from hw.flow.step import Result, Step, WrongInput, say
 from hw.flow.tool import Tool, run_module
 from hw.flow.train import TORCH
@@ -47,6 +48,11 @@ class Quantize(Step):
         if not Path(self.teacher).is_file():
             raise WrongInput(f"--teacher {self.teacher}: no such file; models.distill writes one, lesson.safetensors")
         return (Path(self.teacher),)
+
+    def require(self, design: Design) -> None:
+        super().require(design)
+        if self.teacher is not None:
+            refuse_other(f"--teacher {self.teacher}", Path(self.teacher), design)
 
     def run(self, design: Design, files: Files, folder: Path) -> Result:
         made = {

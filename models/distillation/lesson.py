@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from designs.decoding_set import DecodingSet
+from designs.model_hash import model_hash
 from designs.schema import Design
-from models.checkpoint import CheckpointError, load_tensors, model_hash, save_tensors
+from models.checkpoint import CheckpointError, load_tensors, save_tensors
 
 FORMAT = "lesson 2"
 

@@ -2,12 +2,17 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+from designs.ind_int8 import IND_INT8
 from designs.ind_tiny import IND_TINY
 from designs.metric import Metric, write_metrics
+from designs.model_hash import model_hash
 from hw.flow.artifact import Kind
 from hw.flow.given import Given
 from hw.flow.out_folder import folder_name
@@ -66,6 +71,18 @@ def test_a_folder_that_lacks_something(trained: Path, missing: str) -> None:
     assert str(caught.value) == (
         f"--checkpoint {trained}: has no {missing}; give a folder that models.train or models.distill wrote"
     )
+
+
+def test_weights_of_another_design_are_refused_before_any_work(trained: Path) -> None:
+    given, taught = Given(str(trained)), Quantize(None, str(trained / "lesson.safetensors"))
+    for path, step, option in (("model", given, "checkpoint"), ("lesson", taught, "teacher")):
+        with pytest.raises(WrongInput, match=rf"^--{option} .*: {path}\.safetensors is damaged \(.*\); make it again$"):
+            step.require(IND_TINY)
+        file = trained / f"{path}.safetensors"
+        save_file({"a": np.zeros(1)}, file, {"design": "ind_int8", "model_hash": model_hash(IND_INT8)})
+        step.require(replace(IND_INT8, name="of_other_widths"))
+        with pytest.raises(WrongInput, match=rf"^--{option} .*: {path}\.safetensors is of design ind_int8, not of ind_tiny"):
+            step.require(IND_TINY)
 
 
 def test_a_teacher_that_is_not_there(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import torch
 
 from designs.ind_int8 import IND_INT8
 from designs.ind_tiny import IND_TINY
+from designs.model_hash import model_hash
 from designs.number_format import INT8
-from models.checkpoint import CheckpointError, load_checkpoint, model_hash, save_checkpoint, save_tensors
+from models.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, save_tensors
 from models.ind import Ind
 from models.standardise import Standardisation
 

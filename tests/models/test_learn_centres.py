@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from designs.decoding_set import DecodingSet
 from designs.ind_tiny import IND_TINY
+from designs.model_hash import model_hash
 from designs.schema import HIGHEST_CENTRE, LOWEST_CENTRE, Design
 from models import benchmark_models, learn_centres
-from models.checkpoint import model_hash
 from models.ind_benchmark import design_for
 from models.learn_centres import Centres, cut_windows, halves, with_centres
 from models.recording import Recording, RecordingError, Session

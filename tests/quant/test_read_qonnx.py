@@ -9,7 +9,7 @@ from onnx import numpy_helper
 from random_decoders import DESIGNS, random_decoder, token_shift
 
 from designs.catalogue import CATALOGUE
-from models.checkpoint import model_hash
+from designs.model_hash import model_hash
 from quant.export_qonnx import export_qonnx
 from quant.golden.parameters import ParameterError
 from quant.golden.read_qonnx import read_qonnx, spec_hash
