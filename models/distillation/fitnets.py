@@ -18,6 +18,7 @@ class FitNets(Method):
     """
 
     name = "fitnets"
+    weights = (0.3, 10.0)
     centre: Tensor
     scale: Tensor
 

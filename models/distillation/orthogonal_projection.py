@@ -42,6 +42,7 @@ class OrthogonalProjection(Method):
     """
 
     name = "orthogonal_projection"
+    weights = (0.3, 3.0)
     centre: Tensor
     normaliser: Tensor
 

@@ -21,6 +21,7 @@ class Rdimkd(Method):
     """
 
     name = "rdimkd"
+    weights = (0.1, 10.0)
     centre: Tensor
     reduction: Tensor
     scale: Tensor

@@ -39,6 +39,7 @@ class Tofd(Method):
     """
 
     name = "tofd"
+    weights = (0.3, 0.3)
     centre: Tensor
     scale: Tensor
     feature_centre: Tensor

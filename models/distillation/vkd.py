@@ -18,6 +18,7 @@ class Vkd(OrthogonalProjection):
     """
 
     name = "vkd"
+    weights = (0.1, 3.0)
 
     def fitted_normaliser(self, embedding: Tensor) -> Tensor:
         return torch.diag(1 / deviations(embedding))
@@ -28,6 +29,7 @@ class VkdWhitened(OrthogonalProjection):
     not show."""
 
     name = "vkd_whitened"
+    weights = (0.1, 3.0)
 
     def fitted_normaliser(self, embedding: Tensor) -> Tensor:
         return whitening(embedding)

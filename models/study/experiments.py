@@ -1,6 +1,7 @@
 """The experiments of a study, each a list of variants that are compared with one another."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from models.distillation.registry import METHODS
 from models.distillation.students import STUDENTS
@@ -26,12 +27,14 @@ def parts() -> list[Variant]:
 
 def projections() -> list[Variant]:
     """TSKD's second step on projections that keep much, little and nothing of what the teacher decides by, several of each
-    rank: a rank is a strength of teaching of its own."""
+    rank: a rank is a strength of teaching of its own. All at one weight, at which the term is felt (TSKD's own is small where
+    classes are decided)."""
     kinds = ("pca", "lda", "least", "random")
     named = [f"{kind}:{rank}" for rank in (1, 4, 16) for kind in kinds] + [
         f"random:{r}:{n}" for r in (1, 4, 16) for n in (1, 2)
     ]
-    return [Variant(), Variant(method="tskd"), *(Variant(method="tskd", projection=name) for name in named)]
+    felt = Variant(method="tskd", weight=1.0)
+    return [Variant(), felt, *(replace(felt, projection=name) for name in named)]
 
 
 def teachers() -> list[Variant]:
