@@ -98,7 +98,7 @@ def shown(taught: dict[str, Teaching]) -> Teaching:
 def lesson_of(method: Method, taught: Teaching) -> Lesson:
     """What quantization is to be told about the calibration windows: under TSKD also where the embedding should be."""
     aligned = method.projected(taught.embedding) if isinstance(method, Tskd) else taught.embedding[:, :0]
-    return Lesson(taught.logits, aligned)
+    return Lesson(taught.logits, aligned, method.weight)
 
 
 def as_trained(task: CalibrationTask, pupil: IndStudent, epochs: int) -> Trained:

@@ -154,13 +154,13 @@ def logits(model: QuantInd, windows: WindowTensors, batch: int = 512) -> Tensor:
 
 @torch.no_grad()
 def lesson_distance(model: QuantInd, lesson: Lesson, windows: WindowTensors, batch: int = 512) -> float:
-    """How far decisions (mean divergence, or squared difference) and embedding (mean squared difference) of the quantized
-    decoder are from what the lesson says about `windows`."""
+    """How far decisions (mean divergence, or squared difference) and embedding (mean squared difference, at the lesson's
+    weight) of the quantized decoder are from what the lesson says about `windows`."""
     model.eval()
     parts = [model.embedded(windows.batch(chosen)[0]) for chosen in torch.arange(len(windows)).split(batch)]
     embedding, found = (torch.cat(column) for column in zip(*parts, strict=True))
     apart = squared_distance if model.design.model.regression else divergence
-    return apart(lesson.outputs, found) + float(_alignment(embedding, lesson.aligned))
+    return apart(lesson.outputs, found) + lesson.weight * float(_alignment(embedding, lesson.aligned))
 
 
 def _batch(
@@ -187,9 +187,10 @@ def _loss(model: QuantInd, teacher: Teacher, standardised: Tensor, found: Tensor
 
 
 def _lesson_loss(model: QuantInd, lesson: Lesson, told: Tensor, embedding: Tensor, found: Tensor) -> Tensor:
-    """How far the decision is from the lesson's, and, squared, the embedding from where TSKD would have it."""
+    """How far the decision is from the lesson's, whatever the method that taught the float decoder, and, squared and at that
+    method's weight, the embedding from where TSKD would have it."""
     outputs, aligned = lesson.parted(told)
-    return _decision_loss(found, outputs, model) + _alignment(embedding, aligned)
+    return _decision_loss(found, outputs, model) + lesson.weight * _alignment(embedding, aligned)
 
 
 def _alignment(embedding: Tensor, aligned: Tensor) -> Tensor:

@@ -16,17 +16,18 @@ from designs.model_hash import model_hash
 from designs.schema import Design
 from models.checkpoint import CheckpointError, load_tensors, save_tensors
 
-FORMAT = "lesson 2"
+FORMAT = "lesson 3"
 
 
 @dataclass(frozen=True)
 class Lesson:
     """outputs float32 [windows, outputs]: the teacher's logits, or standardised values; aligned float32 [windows, aligned_dim]:
     where the student's embedding should be, of width 0 where the method does not say, a column 0 where its projection asks
-    nothing. Windows: those that train, in the order of the decoding set."""
+    nothing; weight: of the distance from there, the method's. Windows: those that train, in the order of the decoding set."""
 
     outputs: Tensor
     aligned: Tensor
+    weight: float = 1.0
 
     def rows(self) -> Tensor:
         """[windows, outputs + aligned_dim]: both beside each other."""
@@ -40,7 +41,7 @@ class Lesson:
         """safetensors; checkpoint: the file of the decoder that was taught; `notes` go into the metadata."""
         marks = {"format": FORMAT, "design": design.name, "model_hash": model_hash(design), "source": str(found.source)}
         marks["checkpoint"] = _sha256(checkpoint)
-        tensors = {"outputs": self.outputs, "aligned": self.aligned}
+        tensors = {"outputs": self.outputs, "aligned": self.aligned, "weight": torch.tensor(self.weight)}
         tensors |= {"window_stream": _ends(found)[0], "window_token": _ends(found)[1]}
         save_tensors(path, {name: value.detach().contiguous() for name, value in tensors.items()}, marks | notes)
 
@@ -58,7 +59,8 @@ def load_lesson(path: Path, design: Design, found: DecodingSet, checkpoint: Path
     if checkpoint is not None and metadata.get("checkpoint") != _sha256(checkpoint):
         raise CheckpointError(f"{path}: was told to another decoder than {checkpoint}; give the one that lies beside it")
     try:
-        lesson, ends = Lesson(tensors["outputs"], tensors["aligned"]), (tensors["window_stream"], tensors["window_token"])
+        lesson = Lesson(tensors["outputs"], tensors["aligned"], float(tensors["weight"]))
+        ends = (tensors["window_stream"], tensors["window_token"])
     except KeyError as error:
         raise CheckpointError(f"{path}: lacks {error.args[0]}; distil again") from error
     if not all(torch.equal(here, there) for here, there in zip(ends, _ends(found), strict=True)):

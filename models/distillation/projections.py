@@ -75,6 +75,18 @@ def lda_projection(teaching: Teaching, label: Tensor, dim: int) -> Projection:
     return _filled(_with_variance(found / found.norm(dim=0), teaching, dim), dim, teaching)
 
 
+def target_projection(teaching: Teaching, target: Tensor, dim: int) -> Projection:
+    """What discriminants are to classes, to values `target` [windows, outputs]: the directions of their least-squares readout,
+    shrunk as the discriminants are, then those of most variance among what they leave."""
+    z = teaching.embedding.double() - _centre(teaching)
+    spread = z.T @ z / len(z)
+    eye = torch.eye(z.shape[1], dtype=torch.float64)
+    spread = (1 - SHRINKAGE) * spread + SHRINKAGE * (spread.trace() / z.shape[1]).clamp_min(1e-12) * eye
+    wanted = target.double() - target.double().mean(dim=0)
+    found = torch.linalg.svd(torch.linalg.solve(spread, z.T @ wanted / len(z)), full_matrices=False)[0][:, :dim]
+    return _filled(_with_variance(found, teaching, dim), dim, teaching)
+
+
 def _with_variance(found: Tensor, teaching: Teaching, dim: int) -> Tensor:
     """`found` [taught_dim, n] and the leading principal directions of what is orthogonal to them, `dim` columns at most."""
     basis = torch.linalg.qr(found)[0]

@@ -22,20 +22,20 @@ from models.teachers.teacher import TeacherError
 QUICK = CONFIG.with_name("quick.toml")
 
 
-def keys(found: list[Group]) -> dict[str, str]:
-    """Key of every result that the plan asks for, in its order -> its row, as the plan calls it now."""
+def keys(found: list[Group]) -> dict[str, tuple[str, str]]:
+    """Key of every result that the plan asks for, in its order -> (its row, its subject), as the plan calls them now."""
     return {
-        key_of(fold, variant, group.seed): group.row
+        key_of(fold, variant, group.seed): (group.row, group.subject)
         for group in found
         for fold, variants in zip(group.folds, group.wanted, strict=True)
         for variant in variants
     }
 
 
-def kept(wanted: dict[str, str], folder: Path) -> list[Result]:
+def kept(wanted: dict[str, tuple[str, str]], folder: Path) -> list[Result]:
     """Every result that is there, in the order of the plan."""
-    read = ((read_result(folder, key), row) for key, row in wanted.items())
-    return [replace(found, row=row) for found, row in read if found is not None]
+    read = ((read_result(folder, key), *names) for key, names in wanted.items())
+    return [replace(found, row=row, subject=subject) for found, row, subject in read if found is not None]
 
 
 def run(found: list[Group], wanted: set[str], folder: Path, jobs: int, console: Console) -> list[str]:

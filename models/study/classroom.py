@@ -77,9 +77,11 @@ def trained(room: Classroom, variant: Variant) -> tuple[Student, Method]:
     method: str | type[Method] = find_method(variant.method)
     if variant.projection:
         label = torch.cat([task.student[OFFLINE].label, task.student[CALIBRATION].label])
-        method = with_projection(named_projection(variant.projection, lessons.shown, label, pupil.aligned_dim, seed))
-    found = distil(pupil, method, lessons, room.design, recipe, weight=variant.weight, begun=begun)
-    return pupil.eval(), found
+        regression = room.design.model.regression
+        found = named_projection(variant.projection, lessons.shown, label, pupil.aligned_dim, seed, regression=regression)
+        method = with_projection(found)
+    trained_by = distil(pupil, method, lessons, room.design, recipe, weight=variant.weight, begun=begun)
+    return pupil.eval(), trained_by
 
 
 def _lessons(room: Classroom, variant: Variant, read: dict[str, WindowTensors]) -> Lessons:
@@ -108,7 +110,8 @@ def _nothing(windows: WindowTensors, design: Design) -> Teaching:
 
 def _teacher(task: CalibrationTask, flipped: float, seed: int, folder: Path) -> Teacher:
     digest = offline_digest(task.signal[OFFLINE], task.signal_standardisation)
-    parts = f"{digest} {flipped} {seed} {closure_digest('models.teachers.training')}"
+    made = closure_digest("models.teachers.training")  # the design's tokenizer says where a teacher begins
+    parts = f"{digest} {flipped} {seed} {task.design.tokenizer} {made} {torch.__version__}"
     path = folder / "teachers" / f"{hashlib.sha256(parts.encode()).hexdigest()[:24]}.safetensors"
     try:
         return load_teacher(path, teacher_task(task), digest)

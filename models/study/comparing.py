@@ -1,7 +1,7 @@
 """Means, spreads and paired comparisons of a study's results.
 
-The unit is the subject, one recording: its folds share a teacher and its shots the trials, so they are averaged first, folds by
-their test windows, then shots, then seeds. Two variants are compared on what both have.
+The unit is the subject: all of one person's recordings, whose folds share a teacher and shots the trials, so they are averaged
+first, folds by their test windows, then shots, then seeds. Two variants are compared on what both have.
 """
 
 import math
@@ -15,10 +15,8 @@ from scipy.stats import spearmanr, wilcoxon
 
 from models.study.results import Result
 
-Subject = tuple[str, str]
-"""Row, recording."""
-Place = tuple[Subject, str, int, int]
-"""Subject, fold, shots, seed: where each variant has one result."""
+Place = tuple[str, str, int, int]
+"""Row, fold, shots, seed: where each variant has one result."""
 RESAMPLINGS = 4000
 LEVEL = 0.95
 FEWEST = 6
@@ -47,12 +45,8 @@ class Estimate:
     subjects: int
 
 
-def subject_of(result: Result) -> Subject:
-    return (result.row, result.subject)
-
-
 def place_of(result: Result) -> Place:
-    return (subject_of(result), result.source, result.shots, result.seed)
+    return (result.row, result.source, result.shots, result.seed)
 
 
 def mean_of(results: Sequence[Result]) -> Mean:
@@ -60,14 +54,14 @@ def mean_of(results: Sequence[Result]) -> Mean:
     seeds = sorted({result.seed for result in results})
     of_seed = [float(np.mean([*by_subject((r, r.value) for r in results if r.seed == seed).values()])) for seed in seeds]
     spread = float(np.std(of_seed, ddof=1)) if len(seeds) > 1 else math.nan
-    return Mean(float(np.mean(of_seed)), spread, len({subject_of(result) for result in results}), len(seeds))
+    return Mean(float(np.mean(of_seed)), spread, len({result.subject for result in results}), len(seeds))
 
 
-def by_subject(values: Iterable[tuple[Result, float]]) -> dict[Subject, float]:
+def by_subject(values: Iterable[tuple[Result, float]]) -> dict[str, float]:
     """Values of results -> one per subject: mean over seeds of the mean over shots of the mean over test windows."""
-    found: dict[Subject, dict[int, dict[int, list[tuple[float, int]]]]] = {}
+    found: dict[str, dict[int, dict[int, list[tuple[float, int]]]]] = {}
     for result, value in values:
-        shots = found.setdefault(subject_of(result), {}).setdefault(result.seed, {})
+        shots = found.setdefault(result.subject, {}).setdefault(result.seed, {})
         shots.setdefault(result.shots, []).append((value, result.test_windows))
     return {
         subject: fmean(fmean(map(_over_windows, shots.values())) for shots in seeds.values())

@@ -12,7 +12,7 @@ class Group:
     seed; wanted: of each fold, its variants."""
 
     row: str
-    source: str
+    subject: str
     seed: int
     folds: tuple[CalibrationFold, ...]
     wanted: tuple[tuple[Variant, ...], ...]

@@ -30,11 +30,13 @@ class StudyError(ValueError):
 @dataclass(frozen=True)
 class Row:
     """One row of the tables. place: of its recordings, below the folder of recordings, or generated:DESIGN; shots: calibration
-    trials per class, or stretches of behaviour."""
+    trials per class, or stretches of behaviour; subject: who was recorded, where another row is of the same one; else every
+    recording is a subject."""
 
     name: str
     place: str
     shots: tuple[int, ...]
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,24 +71,47 @@ def read_plan(path: Path = CONFIG) -> Plan:
     try:
         with path.open("rb") as file:
             found = tomllib.load(file)
-        rows = tuple(Row(name, each["place"], tuple(each["shots"])) for name, each in found["recordings"].items())
+        rows = tuple(_row(name, each) for name, each in found["recordings"].items())
         parts = tuple(_part(name, each, rows) for name, each in found["experiments"].items())
-        return Plan(rows, parts, bool(found.get("tuning", False)))
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+        plan = Plan(rows, parts, bool(found.get("tuning", False)))
+    except StudyError:
+        raise
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise StudyError(
             f"{path}: not the plan of a study ({' '.join(str(error).split())}); compare it with study.toml"
         ) from error
+    if not plan.tuning and any(part.name == "weights" for part in plan.parts):
+        raise StudyError(f"{path}: weights are chosen without test sessions; write tuning = true")
+    return plan
+
+
+def _row(name: str, given: Mapping[str, Any]) -> Row:
+    _refuse_unknown(f"recording {name}", given, ("place", "shots", "subject"))
+    shots = given["shots"]
+    if not isinstance(shots, list) or not shots or any(type(count) is not int or count < 1 for count in shots):
+        raise StudyError(f"recording {name}: shots must be a list of numbers from 1 on, such as [5, 10], not {shots}")
+    return Row(name, given["place"], tuple(shots), given.get("subject", ""))
+
+
+def _refuse_unknown(who: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    unknown = [each for each in given if each not in known]
+    if unknown:
+        raise StudyError(f"{who}: {unknown[0]!r} is unknown; use {', '.join(known)}")
 
 
 def _part(name: str, given: Mapping[str, Any], rows: tuple[Row, ...]) -> Part:
     if name not in EXPERIMENTS:
         raise StudyError(f"experiment {name!r} is unknown; use {', '.join(EXPERIMENTS)}")
+    _refuse_unknown(f"experiment {name}", given, ("most", "seeds", "recordings"))
+    for key in ("most", "seeds"):
+        if key in given and (type(given[key]) is not int or given[key] < 1):
+            raise StudyError(f"experiment {name}: {key} must be a number from 1 on, not {given[key]!r}")
     known = tuple(row.name for row in rows)
     chosen = tuple(given.get("recordings", known))
     unknown = [row for row in chosen if row not in known]
     if unknown:
         raise StudyError(f"experiment {name}: recording {unknown[0]!r} is not listed; list it, or use {', '.join(known)}")
-    return Part(name, chosen, given.get("most"), int(given.get("seeds", 3)))
+    return Part(name, chosen, given.get("most"), given.get("seeds", 3))
 
 
 def recordings_of(row: Row, folder: Path | None, tuning: bool) -> list[Recording]:
@@ -126,7 +151,7 @@ def groups(plan: Plan, folder: Path | None) -> list[Group]:
                 chosen = [(fold, variants) for fold, variants in chosen if variants]
                 if chosen:
                     folds, variants = zip(*chosen, strict=True)
-                    found.append(Group(row.name, recording.source, seed, folds, variants))
+                    found.append(Group(row.name, row.subject or recording.source, seed, folds, variants))
     return sorted(found, key=lambda group: group.seed)
 
 

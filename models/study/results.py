@@ -4,13 +4,14 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
-
-import torch
 
 from models.distillation.calibration_folds import CalibrationFold
 from models.source_closure import closure_digest
 from models.study.variant import Variant
+
+PACKAGES = ("torch", "numpy", "scikit-learn", "braindecode")
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,10 @@ class Result:
 
 
 def key_of(fold: CalibrationFold, variant: Variant, seed: int) -> str:
-    """Of the fold's samples, the variant, the seed, the program and its PyTorch."""
-    module = "quant.distilled_integers" if variant.integers else "models.study.work"
-    parts = (fold.digest, repr(variant), seed, closure_digest(module), torch.__version__)
+    """Of the fold's samples, the variant, the seed, the program and the packages that compute."""
+    modules = ("models.study.work", *(("quant.distilled_integers",) if variant.integers else ()))
+    packages = [f"{name} {version(name)}" for name in (*PACKAGES, *(("brevitas",) if variant.integers else ()))]
+    parts = (fold.digest, repr(variant), seed, *map(closure_digest, modules), *packages)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 

@@ -22,6 +22,7 @@ from models.distillation.tskd import Tskd
 from models.distillation.tsr import tsr_of
 from models.fit import predict
 from models.metrics import accuracy, correlation, r2
+from models.recording import RecordingError
 from models.study.classroom import Classroom, classroom, trained
 from models.study.group import Group
 from models.study.results import Result, key_of, read_result, write_result
@@ -49,7 +50,11 @@ def work(group: Group, folder: Path) -> Iterator[Result | str]:
     for fold, variants in missing(group, folder):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            room = classroom(fold, group.seed, folder)
+            try:
+                room = classroom(fold, group.seed, folder)
+            except RecordingError as error:
+                yield f"{group.row}: {error}"
+                continue
             for variant in variants:
                 try:
                     result = computed(room, group, variant)
@@ -84,7 +89,7 @@ def computed(room: Classroom, group: Group, variant: Variant) -> Result:
     extras |= scores(task, outputs)
     return Result(
         row=group.row,
-        subject=group.source,
+        subject=group.subject,
         source=room.fold.recording.source,
         shots=room.fold.shots,
         seed=room.seed,

@@ -17,6 +17,7 @@ from models.distillation.registry import METHODS
 from models.distillation.students import STUDENTS
 from models.distillation.teaching import Teaching
 from models.distillation.tsr import tsr_of
+from models.recording import RecordingError
 from models.study.__main__ import command, kept, keys
 from models.study.classroom import classroom, trained
 from models.study.comparing import complete, estimate, gain, holm, mean_of, rank_correlation
@@ -26,6 +27,7 @@ from models.study.plan import CONFIG, GENERATED, StudyError, groups, read_plan
 from models.study.projections import named_projection
 from models.study.results import Result, key_of, read_result, write_result
 from models.study.variant import FINE_TUNED, POOLED, Variant
+from models.study.work import work
 
 PLAN = """
 [recordings]
@@ -119,12 +121,40 @@ def test_projections_that_do_not_decide_have_no_tsr_and_all_have_their_rank():
     teaching = Teaching(embedding, torch.randn(2, 20, generator=draw), torch.zeros(2))
     label = teaching.logits.argmax(dim=1)
     for name in ("pca:4", "lda:4", "random:4", "random:4:1", "least:4"):
-        found = named_projection(name, teaching, label, 16, seed=0)
+        found = named_projection(name, teaching, label, 16, seed=0, regression=False)
         assert found.dim == 16 and torch.linalg.matrix_rank(found.matrix) == 4
         kept = tsr_of(found, teaching, regression=False)
         assert kept < 1e-6 if name == "least:4" else kept > 0.01
-    one, other = (named_projection(name, teaching, label, 16, seed=0).matrix for name in ("random:4:1", "random:4:2"))
+    one, other = (
+        named_projection(name, teaching, label, 16, seed=0, regression=False).matrix for name in ("random:4:1", "random:4:2")
+    )
     assert not torch.allclose(one, other)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_projections_of_a_regressor_keep_or_leave_what_it_decides_by(outputs):
+    draw = torch.Generator().manual_seed(3)
+    embedding = torch.randn(300, 20, generator=draw) @ torch.randn(20, 20, generator=draw)
+    teaching = Teaching(embedding, torch.randn(outputs, 20, generator=draw), torch.zeros(outputs))
+    target = teaching.logits + 0.1 * torch.randn(300, outputs, generator=draw)
+    kept = {
+        name: tsr_of(named_projection(name, teaching, target, 16, seed=0, regression=True), teaching, regression=True)
+        for name in (f"lda:{outputs}", "lda:4", "pca:4", "random:4", "least:4")
+    }
+    assert kept["least:4"] < 1e-6 and kept[f"lda:{outputs}"] > 0.8 and kept["lda:4"] >= kept[f"lda:{outputs}"]
+    assert kept["lda:4"] > max(kept["random:4"], kept["pca:4"]) > 0.01
+
+
+@pytest.mark.train
+def test_a_regressor_is_taught_by_every_kind_of_projection(tmp_path):
+    plan = plan_of(tmp_path, "projections = { seeds = 1 }")
+    counts = dataclasses.replace(plan, rows=(dataclasses.replace(plan.rows[0], place="generated:spikes_int4"),))
+    group = groups(counts, None)[0]
+    kinds = {variant.projection.split(":")[0]: variant for variant in group.wanted[0]}
+    wanted = tuple(variant for kind, variant in kinds.items() if kind)
+    few = dataclasses.replace(group, folds=group.folds[:1], wanted=(wanted,))
+    found = [each for each in work(few, tmp_path)]
+    assert len(found) == 4 and all(isinstance(each, Result) and "tsr" in each.every for each in found), found
 
 
 def test_variants_have_names_of_their_own():
@@ -147,12 +177,24 @@ def test_the_repository_plans_are_read_and_ask_for_every_experiment():
         ("methods = { seeds = 1 }\nguesses = {}", "experiment 'guesses' is unknown; use methods, parts"),
         ('methods = { recordings = ["other"] }', "recording 'other' is not listed; list it, or use made"),
         ("methods = [", "not the plan of a study"),
+        ("methods = { seed = 1 }", "experiment methods: 'seed' is unknown; use most, seeds, recordings"),
+        ('methods = { seeds = "two" }', "experiment methods: seeds must be a number from 1 on, not 'two'"),
+        ("methods = { most = 0 }", "experiment methods: most must be a number from 1 on, not 0"),
+        ("weights = {}", "weights are chosen without test sessions; write tuning = true"),
     ],
 )
 def test_a_wrong_plan_is_one_line(tmp_path, text, message):
     with pytest.raises(StudyError) as caught:
         plan_of(tmp_path, text)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shots", ['"5"', "[]", "[0]", "[5, true]"])
+def test_shots_are_a_list_of_numbers(tmp_path, shots):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN.replace("[5]", shots) + "methods = {}", encoding="utf-8")
+    with pytest.raises(StudyError, match="recording made: shots must be a list of numbers from 1 on, such as"):
+        read_plan(path)
 
 
 def test_recordings_that_are_not_given_are_one_line_and_exit_code_2(tmp_path, monkeypatch):
@@ -223,10 +265,13 @@ def test_the_document_keeps_what_people_wrote_and_says_what_is_missing(tmp_path)
     assert text.startswith("# Words\n") and "old numbers" not in text and f"{len(found)} of 100 results" in text
     assert "| ind tskd | 100 | 1,000 | 0.675 ± 0.000 |" in text
     assert (
-        "| ind tskd | +5.0 (+5.0 to +5.0), p 0.125, n 6 |" in text and "| ind kd | +3.0 (+3.0 to +3.0), p 0.031, n 6 |" in text
+        "| ind tskd | +5.0 (+5.0 to +5.0), p 0.062, n 6 |" in text and "| ind kd | +3.0 (+3.0 to +3.0), p 0.031, n 6 |" in text
     )
     assert "| ind tskd pooled over ind none pooled | +2.0 (" in text and "| ind tskd over ind none pooled | +1.0 (" in text
-    assert "| ind kd | +3.0" in text and text.count("| ind none pooled |") == 3, "what trains on more is no rival"
+    assert (
+        "| the best of a column | ind kd: +3.0 (+3.0 to +3.0), p 0.031, n 6 |" in text
+        and text.count("| ind none pooled |") == 1
+    ), "what trains on more is no rival"
     assert all(file.stat().st_size > 0 for file in files) and len(files) == 2
 
 
@@ -242,7 +287,29 @@ def test_a_row_may_be_renamed(tmp_path):
     found = groups(plan_of(tmp_path, "methods = { seeds = 1 }"), None)
     wanted = keys(found)
     write_result(tmp_path, next(iter(wanted)), result(0.7))
-    assert [one.row for one in kept(wanted, tmp_path)] == ["made"]
+    write_result(tmp_path, next(iter(wanted)), dataclasses.replace(result(0.7), row="old", subject="nobody"))
+    named = [(one.row, one.subject) for one in kept(wanted, tmp_path)]
+    assert named == [("made", found[0].subject)]
+
+
+def test_rows_of_one_person_are_one_subject():
+    ours = [dataclasses.replace(result(0.7, subject="S001"), row=row) for row in ("rest", "fists")]
+    theirs = [dataclasses.replace(one, value=0.5) for one in ours]
+    found = gain(ours, theirs)
+    assert found is not None and found.subjects == 1
+    plan = read_plan(CONFIG)
+    assert [row.name for row in plan.rows if row.subject == "S001"] == ["S001 fists", "S001 rest"]
+
+
+def test_a_fold_that_cannot_be_had_is_left_out_with_its_reason(tmp_path, monkeypatch):
+    group = groups(plan_of(tmp_path, "methods = { seeds = 1 }"), None)[0]
+
+    def lacking(*_):
+        raise RecordingError("made: no calibration window of class left; use another number of shots")
+
+    monkeypatch.setattr("models.study.work.classroom", lacking)
+    lines = list(work(group, tmp_path))
+    assert lines == ["made: made: no calibration window of class left; use another number of shots"] * len(group.folds)
 
 
 def test_a_quick_study_is_not_written_where_the_whole_one_stands(tmp_path):

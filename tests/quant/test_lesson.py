@@ -120,6 +120,16 @@ def test_quantization_is_free_too_where_a_projection_asked_nothing():
     wanted = float((embedding[:, :4] - half[:, :4]).square().mean())
     apart = [lesson_distance(model, Lesson(told.outputs, each), train) for each in (half, half[:, :0])]
     assert apart[0] - apart[1] == pytest.approx(wanted, rel=1e-4)
+    assert lesson_distance(model, Lesson(told.outputs, half, 0.25), train) - apart[1] == pytest.approx(wanted / 4, rel=1e-3)
+
+
+def test_the_weight_of_a_method_goes_on_in_quantization(trained, tmp_path):
+    found, path = DecodingSet.load(trained / "decoding_set.npz"), tmp_path / "lesson.safetensors"
+    told = lesson(found)
+    replace(told, weight=0.25).save(path, TINY, found, trained / "model.safetensors")
+    assert load_lesson(path, TINY, found).weight == 0.25
+    states = [quantized(replace(told, weight=weight))[0].state_dict() for weight in (0.0, 1.0)]
+    assert any(not torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
 def test_what_is_embedded_is_what_the_readout_reads():
