@@ -31,7 +31,9 @@ def draw_gains(results: Sequence[Result], document: Path) -> Path:
             bold = variant == Variant(method="tskd")
             if drawn:
                 x, y = zip(*drawn, strict=True)
-                axes.plot(x, y, line, color=colours(place), marker=".", lw=3 if bold else 1, label=str(variant))
+                axes.plot(
+                    x, y, line, color="black" if bold else colours(place), marker=".", lw=3 if bold else 1, label=str(variant)
+                )
         axes.axhline(0, color="black", lw=0.8)
         axes.set(title=row, xscale="log", xticks=shots, xticklabels=map(str, shots), xlabel="calibration shots")
         axes.minorticks_off()
