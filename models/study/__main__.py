@@ -20,6 +20,7 @@ from models.study.workers import finish
 from models.teachers.teacher import TeacherError
 
 QUICK = CONFIG.with_name("quick.toml")
+OUT, OUT_QUICK = Path("out/study"), Path("out/study_quick")
 
 
 def keys(found: list[Group]) -> dict[str, tuple[str, str]]:
@@ -62,7 +63,10 @@ def command(
     config: Annotated[Path, typer.Option(help="the plan: recordings, shots, seeds, experiments")] = CONFIG,
     quick: Annotated[bool, typer.Option("--quick", help="a reduced plan on generated recordings, in minutes")] = False,
     jobs: Annotated[int | None, typer.Option(min=1, help="processes; default: one per core")] = None,
-    out: Annotated[Path, typer.Option(help="folder of results, trained teachers and the document")] = Path("out/study"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help=f"folder of results, trained teachers and the document; default: {OUT}, of --quick {OUT_QUICK}"),
+    ] = None,
     report: Annotated[bool, typer.Option("--report", help="compute nothing, write the document of what is there")] = False,
     write: Annotated[bool, typer.Option("--write", help=f"write {DOCUMENT} instead of a document in --out")] = False,
 ) -> None:
@@ -73,6 +77,7 @@ def command(
     """
     console = Console(stderr=True, markup=False)
     plan_file = QUICK if quick else config
+    out = out or (OUT_QUICK if quick else OUT)
     try:
         if quick and write:
             raise StudyError(f"--quick is on generated recordings, which {DOCUMENT} is not about; leave --write out")

@@ -320,6 +320,12 @@ def test_a_quick_study_is_not_written_where_the_whole_one_stands(tmp_path):
     assert found.exit_code == 2 and "leave --write out" in found.output + found.stderr
 
 
+def test_a_quick_study_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = CliRunner().invoke(_app(), ["--quick", "--report"])
+    assert found.exit_code == 0 and [path.name for path in (tmp_path / "out").iterdir()] == ["study_quick"]
+
+
 def test_who_is_fine_tuned_trains_on_the_offline_sessions_first(tmp_path, monkeypatch):
     group = groups(plan_of(tmp_path, "methods = { seeds = 1 }"), None)[0]
     room, calls = classroom(group.folds[0], 0, tmp_path), []
