@@ -50,7 +50,7 @@ class Sequencer(EngineControl):
         group, place = self.steer.group, self.steer.place
         block, self._step, self._part = Signal(range(most["blocks"])), Signal(range(most["steps"])), Signal(range(3))
         held, step, part = Signal(range(self._tokens)), self._step, self._part
-        width = max(len(self.columns.address), len(self.rows.address), 8)
+        width = max(len(self.columns.address), len(self.rows.address), 8, self.design.model.outputs.bit_length())
         self._own, self._dest = Signal.like(self.columns.address), Signal(width)
         self._shared, shared_start = Signal.like(self.rows.address), Signal.like(self.rows.address)
         self._issue, self._embed_step, self._settled, self._part_done = Signal(), Signal(), Signal(), Signal()

@@ -31,6 +31,7 @@ ODD = [
     sized("two_layers", layers=2, hidden_dim=64, tokens=5, outputs=5),
     sized("long_window", layers=2, embed_dim=16, hidden_dim=32, tokens=11, outputs=3),
     sized("deep_state", embed_dim=40, hidden_dim=64, tokens=12),  # more words of state than 8 bits of address reach
+    sized("many_outputs", outputs=301),  # the last group of rows goes past what 8 bits count
     sized("four_rows", embed_dim=12, hidden_dim=36, tokens=6, layers=2),
     sized("one_row", embed_dim=7, hidden_dim=11, tokens=9, outputs=2, layers=3),
 ]
