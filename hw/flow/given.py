@@ -50,9 +50,8 @@ class Given(Step):
         return Result({kind: folder / name for kind, name in FILES.items()}, read_metrics(folder / METRICS))
 
 
-def refuse_other(option: str, path: Path, design: Design) -> dict[str, str]:
-    """The metadata of the safetensors file at `path`. WrongInput where it has none, or those of a design whose weights are
-    not `design`'s."""
+def refuse_other(option: str, path: Path, design: Design) -> None:
+    """WrongInput where the safetensors file at `path` cannot be read, or is of a design whose weights are not `design`'s."""
     try:
         with safe_open(path, framework="numpy") as found:
             notes: dict[str, str] = found.metadata() or {}
@@ -63,4 +62,3 @@ def refuse_other(option: str, path: Path, design: Design) -> dict[str, str]:
             f"{option}: {path.name} is of design {notes.get('design', '?')}, not of {design.name} as it is now; name its "
             f"design, or make it again"
         )
-    return notes
