@@ -4,7 +4,8 @@ Text above the mark of a document that is there already stays as it is: words ar
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from models.distillation.registry import METHODS
@@ -104,13 +105,23 @@ def methods_section(results: Sequence[Result], path: Path) -> tuple[str, list[Pa
     text += "The question asked beforehand, TSKD over no distillation, all shots, p as it is: "
     text += f"{_points(gain(_of(results, TSKD), _of(results, PLAIN)))}.\n\n"
     text += "**Gain over no distillation.** p after Holm over the methods of a column.\n\n"
-    columns = [_gains(results, rivals), *(_gains(_in(results, shots=n), rivals) for n in _shots(results))]
-    text += _columns(["method", "all", *(f"{n} shots" for n in _shots(results))], rivals, columns)
-    columns = [_gains(_in(results, row), rivals) for row in _rows(results)]
-    text += "The same by recording.\n\n" + _columns(["method", *_rows(results)], rivals, columns)
-    text += _against_rivals(results, rivals) + _with_offline_sessions(results) + _trend(results)
+    text += _gain_table(_by_shots(results), rivals)
+    by_row = {row: _in(results, row) for row in _rows(results)}
+    text += "The same by recording.\n\n" + _gain_table(by_row, rivals)
+    text += _against_rivals(results, rivals) + _with_offline_sessions(results) + _beside_r2(results) + _trend(results)
     picture = draw_gains(results, path)
     return text + f"![gain over no distillation by shots]({picture.name})\n", [picture]
+
+
+def _by_shots(results: Sequence[Result]) -> dict[str, Sequence[Result]]:
+    """Head of a column -> its results: all, then each number of shots."""
+    return {"all": results} | {f"{n} shots": _in(results, shots=n) for n in _shots(results)}
+
+
+def _gain_table(columns: Mapping[str, Sequence[Result]], names: Sequence[str]) -> str:
+    """A line per method, its gain over no distillation in every column."""
+    cells = zip(*(_gains(here, names) for here in columns.values()), strict=True)
+    return table(["method", *columns], [[name, *own] for name, own in zip(names, cells, strict=True)]) + "\n"
 
 
 def _gains(results: Sequence[Result], names: Sequence[str]) -> list[str]:
@@ -119,28 +130,17 @@ def _gains(results: Sequence[Result], names: Sequence[str]) -> list[str]:
     return [_points(one, value) for one, value in zip(found, p, strict=True)]
 
 
-def _columns(head: Sequence[str], names: Sequence[str], columns: Sequence[list[str]]) -> str:
-    return table(head, [[name, *cells] for name, *cells in zip(names, *columns, strict=True)]) + "\n"
-
-
 def _against_rivals(results: Sequence[Result], rivals: Sequence[str]) -> str:
-    """TSKD against every other method: no rival is chosen after the fact. What is TSKD with an addition is none."""
-    others = [name for name in rivals if not name.startswith(TSKD)]
-    found = [gain(_of(results, TSKD), _of(results, name)) for name in others]
-    p = holm([math.nan if one is None else one.p for one in found])
-    lines = [
-        [
-            name,
-            _points(one, value),
-            *(_points(gain(_of(_in(results, shots=n), TSKD), _of(results, name))) for n in _shots(results)),
-        ]
-        for name, one, value in zip(others, found, p, strict=True)
-    ]
-    parts = [results, *(_in(results, shots=n) for n in _shots(results))]
-    lines.append(["the best of a column", *(_over_best(here, others) for here in parts)])
-    head = ["TSKD over", "all", *(f"{n} shots" for n in _shots(results))]
+    """TSKD against every other method, and against the best of a column. What is TSKD with an addition is none."""
+    others, columns = [name for name in rivals if not name.startswith(TSKD)], _by_shots(results)
+    p = holm([math.nan if one is None else one.p for one in (gain(_of(results, TSKD), _of(results, name)) for name in others)])
+    lines = []
+    for name, adjusted in zip(others, p, strict=True):
+        found = [gain(_of(here, TSKD), _of(here, name)) for here in columns.values()]
+        lines.append([name, _points(found[0], adjusted), *map(_points, found[1:])])
+    lines.append(["the best of a column", *(_over_best(here, others) for here in columns.values())])
     text = "**TSKD over each rival.** p of the first column after Holm, others as it is; the best is chosen afterwards.\n\n"
-    return text + table(head, lines) + "\n"
+    return text + table(["TSKD over", *columns], lines) + "\n"
 
 
 def _over_best(results: Sequence[Result], others: Sequence[str]) -> str:
@@ -155,16 +155,37 @@ def _over_best(results: Sequence[Result], others: Sequence[str]) -> str:
 def _with_offline_sessions(results: Sequence[Result]) -> str:
     """What the offline sessions themselves give, what is left for a teacher to give beside them, and whether TSKD without them
     comes up to that."""
-    lines = []
-    for where in (POOLED, FINE_TUNED):
-        plain, taught = (str(Variant(method=name, trained_on=where)) for name in ("none", "tskd"))
-        for one, other in ((plain, PLAIN), (taught, plain), (TSKD, plain)):
-            pairs = [
-                (_of(here, one), _of(here, other)) for here in (results, *(_in(results, shots=n) for n in _shots(results)))
-            ]
-            lines.append([f"{one} over {other}", *(_points(gain(*pair)) for pair in pairs)])
+    pairs = [pair for where in (POOLED, FINE_TUNED) for pair in _pairs(where)]
     text = "**Where the student trains on the offline sessions too**, pooled with its calibration or before it. p as it is.\n\n"
-    return text + table(["", "all", *(f"{n} shots" for n in _shots(results))], lines) + "\n"
+    return text + _pair_table(_by_shots(results), pairs)
+
+
+def _beside_r2(results: Sequence[Result]) -> str:
+    """The same where one stray output, which R2 counts as WORST, cannot rule a mean; nothing where nothing is in R2."""
+    if all(result.measure != "r2" for result in results):
+        return ""
+    readings = {
+        "as measured": results,
+        "correlation instead of R2": [replace(r, value=r.every.get("correlation", r.value)) for r in results],
+        "without what is measured in R2": [result for result in results if result.measure != "r2"],
+    }
+    pairs = [(TSKD, PLAIN), *(pair for where in (POOLED, FINE_TUNED) for pair in _pairs(where))]
+    return "**Apart from stray outputs.** All shots, p as it is.\n\n" + _pair_table(readings, pairs)
+
+
+def _pairs(where: str) -> tuple[tuple[str, str], ...]:
+    """What is compared where the student trains on the offline sessions as `where` says."""
+    plain, taught = (str(Variant(method=name, trained_on=where)) for name in ("none", "tskd"))
+    return (plain, PLAIN), (taught, plain), (TSKD, plain)
+
+
+def _pair_table(columns: Mapping[str, Sequence[Result]], pairs: Sequence[tuple[str, str]]) -> str:
+    """A line per pair, the gain of one over the other in every column."""
+    lines = [
+        [f"{one} over {other}", *(_points(gain(_of(here, one), _of(here, other))) for here in columns.values())]
+        for one, other in pairs
+    ]
+    return table(["", *columns], lines) + "\n"
 
 
 def _trend(results: Sequence[Result]) -> str:

@@ -87,10 +87,12 @@ def read_plan(path: Path = CONFIG) -> Plan:
 
 def _row(name: str, given: Mapping[str, Any]) -> Row:
     _refuse_unknown(f"recording {name}", given, ("place", "shots", "subject"))
-    shots = given["shots"]
+    place, shots = given["place"], given["shots"]
+    if not isinstance(place, str):
+        raise StudyError(f"recording {name}: place must be a text such as folder/file.npz#task, not {place!r}")
     if not isinstance(shots, list) or not shots or any(type(count) is not int or count < 1 for count in shots):
         raise StudyError(f"recording {name}: shots must be a list of numbers from 1 on, such as [5, 10], not {shots}")
-    return Row(name, given["place"], tuple(shots), given.get("subject", ""))
+    return Row(name, place, tuple(shots), given.get("subject", ""))
 
 
 def _refuse_unknown(who: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:

@@ -278,6 +278,29 @@ def test_the_document_keeps_what_people_wrote_and_says_what_is_missing(tmp_path)
     assert all(file.stat().st_size > 0 for file in files) and len(files) == 2
 
 
+def test_stray_outputs_are_told_apart_where_r2_is_measured(tmp_path):
+    plan = dataclasses.replace(read_plan(CONFIG), parts=read_plan(CONFIG).parts[:1])
+    found = []
+    for row, measure in ((plan.rows[0].name, "accuracy"), (plan.rows[3].name, "r2")):
+        for variant, values in (("ind none", (0.5, 0.6)), ("ind tskd", (0.52, 0.7))):
+            value, other = values if measure == "accuracy" else (-1.0 if variant == "ind none" else 0.8, values[1])
+            every = {measure: value} | ({"correlation": other} if measure == "r2" else {})
+            one = result(value, variant=variant, subject=row)
+            found.append(dataclasses.replace(one, row=row, measure=measure, every=every))
+    write_document(found, len(found), plan, tmp_path / "distillation.md")
+    text = (tmp_path / "distillation.md").read_text(encoding="utf-8")
+    assert "| ind tskd over ind none | +91.0 | +6.0 | +2.0 |" in text
+    write_document(found[:2], 2, plan, tmp_path / "distillation.md")
+    assert "stray" not in (tmp_path / "distillation.md").read_text(encoding="utf-8")
+
+
+def test_a_place_is_a_text(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN.replace('"generated:ind_tiny"', "5") + "methods = {}", encoding="utf-8")
+    with pytest.raises(StudyError, match="recording made: place must be a text such as"):
+        read_plan(path)
+
+
 def test_an_experiment_takes_the_largest_shots_that_it_may_and_none_is_one_line(tmp_path):
     plan = plan_of(tmp_path, "methods = { most = 20 }")
     row = dataclasses.replace(plan.rows[0], shots=(5, 10, 40))
