@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -38,10 +39,16 @@ class Result:
 
 def key_of(fold: CalibrationFold, variant: Variant, seed: int) -> str:
     """Of the fold's samples, the variant, the seed, the program and the packages that compute."""
-    modules = ("models.study.work", *(("quant.distilled_integers",) if variant.integers else ()))
-    packages = [f"{name} {version(name)}" for name in (*PACKAGES, *(("brevitas",) if variant.integers else ()))]
-    parts = (fold.digest, repr(variant), seed, *map(closure_digest, modules), *packages)
+    parts = (fold.digest, repr(variant), seed, *_program(bool(variant.integers)))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+@cache
+def _program(integers: bool) -> tuple[str, ...]:
+    """Digests of the source and versions of the packages that a result comes from."""
+    modules = ("models.study.work", *(("quant.distilled_integers",) if integers else ()))
+    packages = (*PACKAGES, *(("brevitas",) if integers else ()))
+    return (*map(closure_digest, modules), *(f"{name} {version(name)}" for name in packages))
 
 
 def read_result(folder: Path, key: str) -> Result | None:
