@@ -278,6 +278,16 @@ def test_the_document_keeps_what_people_wrote_and_says_what_is_missing(tmp_path)
     assert all(file.stat().st_size > 0 for file in files) and len(files) == 2
 
 
+def test_the_best_rival_is_the_one_that_gains_most(tmp_path):
+    plan = dataclasses.replace(read_plan(CONFIG), parts=read_plan(CONFIG).parts[:1])
+    values = {"ind none": 0.6, "ind fitnets": 0.61, "ind kd": 0.62, "ind vkd": 0.59, "ind tskd": 0.65}
+    found = [dataclasses.replace(result(value, variant=name), row=plan.rows[0].name) for name, value in values.items()]
+    write_document(found, len(found), plan, tmp_path / "distillation.md")
+    assert "| the best of a column | ind kd: +3.0 | ind kd: +3.0 |" in (tmp_path / "distillation.md").read_text(
+        encoding="utf-8"
+    )
+
+
 def test_stray_outputs_are_told_apart_where_r2_is_measured(tmp_path):
     plan = dataclasses.replace(read_plan(CONFIG), parts=read_plan(CONFIG).parts[:1])
     found = []
