@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.distillation.embedding_scale import LEAST_SHARE, principal_directions
+from models.distillation.embedding_scale import principal_directions
 from models.distillation.teaching import Teaching
 
 SHRINKAGE = 0.1
@@ -30,11 +30,13 @@ class Projection:
         """embedding [windows, taught_dim] -> float32 [windows, dim]."""
         return ((embedding.double() - self.centre) @ self.matrix).float()
 
-    def standardised(self, embedding: Tensor) -> "Projection":
-        """The same subspace, every projected dimension of unit variance over the windows of `embedding`."""
-        found = (embedding.double() @ self.matrix).std(dim=0, correction=0)
-        kept = found > LEAST_SHARE * found.max().clamp_min(1e-30)
-        return Projection(self.matrix * torch.where(kept, 1 / found.clamp_min(1e-30), 0.0), self.centre)
+    def of_unit_size(self, embedding: Tensor) -> "Projection":
+        """The same directions, all columns by one factor: over the windows of `embedding` the variance of a projected dimension
+        is 1 on the mean of those whose column is not 0, so that what is small in P^T z stays small."""
+        found = (embedding.double() @ self.matrix).var(dim=0, correction=0)
+        asked = max(1, int(self.matrix.any(dim=0).sum()))
+        size = (found.sum() / asked).sqrt()
+        return Projection(self.matrix / size if size > 0 else torch.zeros_like(self.matrix), self.centre)
 
 
 def random_projection(teaching: Teaching, dim: int, seed: int) -> Projection:

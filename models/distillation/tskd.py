@@ -13,11 +13,11 @@ embedding:
 
 After Xie et al., BrainDistill, arXiv 2601.17625, of which the two steps, the auxiliary classifier and a "ridge-like" second
 term are known to us, their exact form is not. Our reading: the second term is the reconstruction above with its ridge, which
-also takes out of P whatever the task leaves free, so that no dimension asks the student for what does not decide; step 1 is
-solved by Adam on all windows at once, from random directions; before step 2 the columns of P are rescaled so that every
-dimension of P^T z has unit variance (Projection.standardised), which keeps their span, so TSR too, but not the sizes that the
-ridge gave them; and a student that keeps its whole window is aligned by the mean of its tokens (Student.aligned). The term
-of step 2 starts at 1 and the variance of h, a mean over the student's own dimensions.
+also takes out of P whatever the task leaves free, so that little is asked of the student that does not decide; step 1 is
+solved by Adam on all windows at once, from random directions; before step 2 all of P is divided by one number so that the
+variance of P^T z is 1 on the mean of its dimensions (Projection.of_unit_size), which leaves small what the ridge made small;
+and a student that keeps its whole window is aligned by the mean of its tokens (Student.aligned). The term of step 2 starts at 1
+and the variance of h, a mean over the student's own dimensions.
 """
 
 import torch
@@ -34,6 +34,7 @@ from models.distillation.tsr import deciding_weight
 RECONSTRUCTION = 1.0
 RIDGE = 1e-2
 STEPS, RATE = 300, 0.02
+LEAST_READ = 1e-2
 
 
 class Tskd(Method):
@@ -46,7 +47,7 @@ class Tskd(Method):
 
     def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float | None = None):
         super().__init__(student, teaching, regression=regression, weight=weight)
-        found = self.fitted_projection(teaching, student.aligned_dim).standardised(teaching.embedding)
+        found = self.fitted_projection(teaching, student.aligned_dim).of_unit_size(teaching.embedding)
         self.register_buffer("projection", found.matrix.float())
         self.register_buffer("centre", found.centre.float())
 
@@ -68,7 +69,8 @@ class TskdStarted(Tskd):
     """TSKD whose student begins with the readout that P^T z would need: an addition of ours.
 
     The least-squares readout of the teacher's logits from P^T z is written into the student's before step 2, so that every step
-    towards P^T z is one towards the teacher's decisions. The student's own first readout is lost.
+    towards P^T z is one towards the teacher's decisions. The student's own first readout is lost. Directions of P^T z below
+    LEAST_READ of the largest deviation are not read: they hold rounding, which would need a readout without bounds.
     """
 
     name = "tskd_started"
@@ -76,17 +78,17 @@ class TskdStarted(Tskd):
 
     def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float | None = None):
         super().__init__(student, teaching, regression=regression, weight=weight)
-        projected = self.projected(teaching.embedding).double()
-        inputs = torch.cat([projected, projected.new_ones(len(projected), 1)], dim=1)
-        found = torch.linalg.lstsq(inputs, teaching.logits.double(), driver="gelsd").solution.float()
+        projected, wanted = self.projected(teaching.embedding).double(), teaching.logits.double()
+        centred, level = projected - projected.mean(dim=0), wanted.mean(dim=0)
+        found = torch.linalg.lstsq(centred, wanted - level, rcond=LEAST_READ, driver="gelsd").solution
         moments = student.embed_dim // student.aligned_dim
         with torch.no_grad():
-            student.readout.weight.copy_(student.spread_over(found[:-1].T / moments))
-            student.readout.bias.copy_(found[-1])
+            student.readout.weight.copy_(student.spread_over(found.float().T / moments))
+            student.readout.bias.copy_(level - projected.mean(dim=0) @ found)
 
 
 def with_projection(projection: Projection) -> type[Tskd]:
-    """TSKD whose step 1 is left out: the student is aligned with `projection`, standardised; dim must be its aligned_dim."""
+    """TSKD whose step 1 is left out: the student is aligned with `projection`, of unit size; dim must be its aligned_dim."""
 
     class Given(Tskd):
         name = "given_projection"

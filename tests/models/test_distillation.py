@@ -18,7 +18,7 @@ from models.distillation.projections import Projection, pca_projection
 from models.distillation.registry import METHODS, DistillationError, find_method
 from models.distillation.students import STUDENTS, fits, student
 from models.distillation.teaching import Teaching
-from models.distillation.tskd import learned_projection, task_part, with_projection
+from models.distillation.tskd import TskdStarted, learned_projection, task_part, with_projection
 from models.distillation.tsr import deciding_weight
 from models.fit import predict
 from models.standardise import Standardisation
@@ -217,7 +217,7 @@ def test_tskd_asks_for_nothing_of_a_student_that_is_aligned(regression):
     found, taught = method_of("tskd", regression), lessons(regression=regression).teaching
     wanted = found.projected(taught.embedding)
     assert wanted.shape == (48, 8)  # a regressor of four tokens is aligned by their mean
-    assert torch.allclose(wanted.std(dim=0, correction=0), torch.ones(8), atol=1e-3)
+    assert float(wanted.var(dim=0, correction=0).mean()) == pytest.approx(1.0, abs=1e-3)
     embedding = wanted.repeat(1, 4) if regression else wanted
     assert float(found.term(embedding, wanted, taught.embedding)) == pytest.approx(0.0, abs=1e-10)
     assert not [name for name, _ in found.named_parameters() if not name.startswith("student.")]  # P is frozen
@@ -242,10 +242,36 @@ def test_a_started_student_that_is_aligned_decides_as_the_teacher(name, regressi
         assert torch.equal(decided.argmax(dim=1), taught.logits.argmax(dim=1))
 
 
+def test_tskd_asks_mostly_for_what_decides():
+    """Its ridge leaves P little else, and what is little must not be made large again before step 2."""
+    taught = lessons(400).teaching
+    torch.manual_seed(0)
+    wanted = METHODS["tskd"](started(), taught, regression=False).projected(taught.embedding).double()
+    wanted = wanted - wanted.mean(dim=0)
+    decides = (taught.logits - taught.logits.mean(dim=1, keepdim=True)).double()
+    decides = torch.linalg.qr(decides - decides.mean(dim=0))[0][:, :3]
+    assert float((decides.T @ wanted).square().sum() / wanted.square().sum()) > 0.95
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_a_started_readout_does_not_read_rounding(regression):
+    taught, pupil = lessons(regression=regression).teaching, started(regression)
+    matrix = torch.randn(TAUGHT_DIM, 1, generator=torch.Generator().manual_seed(6)).double().repeat(1, 8)
+    matrix += 1e-5 * torch.randn(TAUGHT_DIM, 8, generator=torch.Generator().manual_seed(7)).double()  # nearly one direction
+
+    class Started(TskdStarted):
+        def fitted_projection(self, teaching, dim):
+            return Projection(matrix, teaching.embedding.double().mean(dim=0))
+
+    Started(pupil, taught, regression=regression)
+    size = float(taught.logits.std(dim=0, correction=0).norm())
+    assert float(pupil.readout.weight.detach().norm()) < size
+
+
 def test_tskd_takes_any_projection_of_the_right_width():
     taught = lessons().teaching
     found = with_projection(pca_projection(taught, 8))(started(), taught, regression=False)
-    assert torch.allclose(found.projection, pca_projection(taught, 8).standardised(taught.embedding).matrix.float())
+    assert torch.allclose(found.projection, pca_projection(taught, 8).of_unit_size(taught.embedding).matrix.float())
     with pytest.raises(ValueError, match=r"^the projection has 5 dimensions, the student 8; fit it for the student$"):
         with_projection(pca_projection(taught, 5))(started(), taught, regression=False)
 

@@ -129,12 +129,17 @@ def test_the_first_discriminant_of_two_classes_is_fishers():
     assert torch.allclose(found.matrix[:, :1].T @ found.matrix[:, 1:], torch.zeros(1, 3).double(), atol=1e-9)
 
 
-def test_a_projection_is_centred_and_can_be_standardised():
+def test_a_projection_is_centred_and_brought_to_unit_size_as_a_whole():
     taught = teaching()
-    found = pca_projection(taught, 5).standardised(taught.embedding)(taught.embedding)
-    assert torch.allclose(found.mean(dim=0), torch.zeros(5), atol=1e-4)
-    assert torch.allclose(found.std(dim=0, correction=0), torch.ones(5), atol=1e-4)
-    constant = Projection(torch.zeros(DIM, 2).double(), torch.zeros(DIM).double()).standardised(taught.embedding)
+    given = pca_projection(taught, 5)
+    empty = Projection(torch.cat([given.matrix, torch.zeros(DIM, 2).double()], dim=1), given.centre)
+    for each in (given, empty):  # columns of zeros count for nothing
+        found = each.of_unit_size(taught.embedding)(taught.embedding)[:, :5]
+        assert torch.allclose(found.mean(dim=0), torch.zeros(5), atol=1e-4)
+        assert float(found.var(dim=0, correction=0).mean()) == pytest.approx(1.0, abs=1e-4)
+        apart = found / given(taught.embedding)
+        assert torch.allclose(apart, apart[0, 0].expand_as(apart), rtol=1e-3)
+    constant = Projection(torch.zeros(DIM, 2).double(), torch.zeros(DIM).double()).of_unit_size(taught.embedding)
     assert constant(taught.embedding).abs().max() == 0
 
 
