@@ -20,16 +20,19 @@ from quant.quantized import float_embedding, float_filter
 
 WIDTHS = {"w8a8": (8, 8), "w4a4": (4, 4)}
 """Of weights and of activations inside the blocks."""
+UNHEARD = " unheard"
+"""Behind a width: the teacher is not in the loss while the decoder is quantized."""
 
 
 def outputs_of(room: Classroom, variant: Variant) -> tuple[Tensor, int, int]:
     """(readout [test windows, outputs] of the integer golden model, learned numbers, multiply-adds per decision)."""
-    task, design = room.task, with_widths(room.design, variant.integers)
+    task, design = room.task, with_widths(room.design, variant.integers.removesuffix(UNHEARD))
     pupil, method = trained(room, replace(variant, integers=""))
     assert isinstance(pupil, IndStudent)
     ind = pupil.ind
     fill_in(ind, task.spatial, task.targets)
-    lesson = None if variant.method == "none" else lesson_of(method, room.teaching(variant)[CALIBRATION])
+    unheard = variant.method == "none" or variant.integers.endswith(UNHEARD)
+    lesson = None if unheard else lesson_of(method, room.teaching(variant)[CALIBRATION])
     windows = integer_windows(task.found, design, float_embedding(ind), spatial=float_filter(ind))
     quantized = quantize(design, ind, windows, room.seed, lesson)
     found = torch.from_numpy(integer_outputs(quantized, ind, windows)).float()

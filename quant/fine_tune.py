@@ -82,6 +82,10 @@ def fine_tune(
     design, averaged = model.design, copy.deepcopy(model)
     optimiser = torch.optim.Adam(_groups(model, settings, range_step))
     rates = [group["lr"] for group in optimiser.param_groups]
+    ranges, means = (
+        _ranges(model),
+        list(zip(averaged.parameters(), model.parameters(), strict=True)),
+    )  # found once: slow to find
     draw = torch.Generator().manual_seed(settings.seed)
     with torch.no_grad():
         taught = torch.cat([teacher(standardisation(part)) for part in validation.all_tokens().split(512)])
@@ -108,10 +112,10 @@ def fine_tune(
                 loss = loss + penalty(model)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            nn.utils.clip_grad_norm_(_ranges(model), 1.0)
+            nn.utils.clip_grad_norm_(ranges, 1.0)
             optimiser.step()
             keep_in_range(model)
-            _average(averaged, model, min(settings.average, step / (step + 10)))
+            _average(means, min(settings.average, step / (step + 10)))
             step += 1
         keep_in_range(averaged)
         distance = judged(averaged)
@@ -224,8 +228,8 @@ def _groups(model: QuantInd, settings: QatSettings, range_step: RangeStep) -> li
 
 
 @torch.no_grad()
-def _average(averaged: QuantInd, model: QuantInd, keep: float) -> None:
-    for mean, value in zip(averaged.parameters(), model.parameters(), strict=True):
+def _average(means: list[tuple[nn.Parameter, nn.Parameter]], keep: float) -> None:
+    for mean, value in means:
         mean.lerp_(value, 1 - keep)
 
 

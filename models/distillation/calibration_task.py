@@ -47,8 +47,9 @@ class Places:
 class CalibrationTask:
     """What a teacher learns from, and a student calibrates on and is tested on.
 
-    student, signal: windows by part, offline, calibration and test, standardised and in the same order; label int64 [windows],
-    or float32 [windows, outputs], standardised by `targets`. found: the student's decoding set, for what comes behind training:
+    student, signal, mixed: tokens, signal and signal behind the spatial filter, each as windows by part, offline, calibration
+    and test, standardised and in the same order; label int64 [windows], or float32 [windows, outputs], standardised by
+    `targets`. found: the student's decoding set, for what comes behind training:
     its train windows are the calibration's, and with so few trials its validation windows are these trials' own once more.
     trials: cues of the calibration, or shots of behaviour.
     """
@@ -57,12 +58,17 @@ class CalibrationTask:
     found: DecodingSet
     student: dict[str, WindowTensors]
     signal: dict[str, WindowTensors]
+    mixed: dict[str, WindowTensors]
     standardisation: Standardisation
     signal_standardisation: Standardisation
     targets: Standardisation | None
     spatial: Tensor | None
     electrodes: tuple[str, ...]
     trials: int
+
+    def read(self, reads: str) -> dict[str, WindowTensors]:
+        """What a student sees that reads "tokens", "signal" or "mixed" (models.distillation.student)."""
+        return {"tokens": self.student, "signal": self.signal, "mixed": self.mixed}[reads]
 
     @property
     def outputs(self) -> int:
@@ -104,17 +110,18 @@ def calibration_task(fold: CalibrationFold, design: Design, *, spread: int | Non
     sources = {OFFLINE: (of_teacher, "train"), CALIBRATION: (found, "train"), TEST: (found, "test")}
     student = {part: window_tensors(source, tokens, name, design) for part, (source, name) in sources.items()}
     signal = {part: signal_windows(source, name, design) for part, (source, name) in sources.items()}
+    mixed = {part: behind(spatial, each) for part, each in signal.items()}
     targets = fit_targets(student[OFFLINE])
     old, standardisation = (fit_standardisation(seen_tokens(student[part])) for part in (OFFLINE, CALIBRATION))
-    signal_standardisation = _signal_standardisation(signal[OFFLINE], design)
-    of_new = signal_standardisation if design.tokenizer.ready else _signal_standardisation(signal[CALIBRATION], design)
+    (of_signal, of_new), of_mixed = (_signal_standardisations(each, design) for each in (signal, mixed))
     return CalibrationTask(
         design,
         found,
         _standardised(student, old, standardisation, targets),
-        _standardised(signal, signal_standardisation, of_new, targets),
+        _standardised(signal, of_signal, of_new, targets),
+        _standardised(mixed, *of_mixed, targets),
         standardisation,
-        signal_standardisation,
+        of_signal,
         targets,
         spatial,
         recording.electrodes,
@@ -163,13 +170,23 @@ def _with_windows(base: DecodingSet, parts: dict[str, Places]) -> DecodingSet:
     )
 
 
-def _signal_standardisation(offline: WindowTensors, design: Design) -> Standardisation:
-    """Voltages keep their level, which the converter took off already; ready-made tokens have a level of their own."""
-    seen = seen_tokens(offline)
+def behind(spatial: Tensor | None, windows: WindowTensors) -> WindowTensors:
+    """The same windows of the signal, their channels mixed by `spatial` [virtual channels, channels]; None: as they are."""
+    return windows if spatial is None else replace(windows, tokens=windows.tokens @ spatial.T)
+
+
+def _signal_standardisations(signal: dict[str, WindowTensors], design: Design) -> tuple[Standardisation, Standardisation]:
+    """(of the offline windows, of the new session's). Voltages keep their level, which the converter took off already;
+    ready-made tokens have a level of their own, and one scale for all sessions."""
     if design.tokenizer.ready:
-        return fit_standardisation(seen)
-    deviation = seen.double().std(dim=0, correction=0).float()
-    return Standardisation(torch.zeros_like(deviation), torch.where(deviation > 0, deviation, 1.0))
+        found = fit_standardisation(seen_tokens(signal[OFFLINE]))
+        return found, found
+    return _deviations(signal[OFFLINE]), _deviations(signal[CALIBRATION])
+
+
+def _deviations(windows: WindowTensors) -> Standardisation:
+    found = seen_tokens(windows).double().std(dim=0, correction=0).float()
+    return Standardisation(torch.zeros_like(found), torch.where(found > 0, found, 1.0))
 
 
 def _standardised(

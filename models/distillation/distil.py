@@ -23,7 +23,7 @@ from models.window_tensors import WindowTensors
 
 @dataclass(frozen=True)
 class Lessons:
-    """What a student trains on: standardised windows (tokens or signal, as the student reads), the teacher's view of them in
+    """What a student trains on: standardised windows (as the student reads them), the teacher's view of them in
     the same order, and its view of all windows that projections may be fitted on."""
 
     windows: WindowTensors
@@ -69,7 +69,7 @@ def distil(
     found = kind(student, lessons.shown, regression=design.model.regression, weight=weight)
     supervised = _supervised(windows, lessons.teaching, design, settings)
     note = f"{found.name} {found.weight} {begun} {_digest(supervised, lessons.shown)}"
-    channels = windows.tokens.shape[1] if student.reads == "signal" else None
+    channels = windows.tokens.shape[1] if student.reads != "tokens" else None
     fit(
         *(found, supervised, None, design, settings),
         loss=found.loss,

@@ -8,14 +8,14 @@ from models.distillation.ind_of_signal import IndOfSignal
 
 
 class IndConvolutionStudent(IndOfSignal):
-    """Each kernel is a mix of the channels and `taps` weights over time, as long as a wavelet: an octave's kernels read the
-    signal averaged over 2 ** octave samples. Rectified and averaged over a token they are what a magnitude is to a wavelet.
+    """Each kernel is a mix of the virtual channels and `taps` weights over time, as long as a wavelet: an octave's kernels read
+    the signal averaged over 2 ** octave samples. Rectified and averaged over a token they are what a magnitude is to a wavelet.
 
     As many kernels as the numbers of the IND's embedding pay for, shared out over the octaves.
     """
 
     def __init__(self, design: Design):
-        spec = design.tokenizer
+        spec = design.tokenizer.bank
         each = spec.channels + spec.taps + 1
         embedded = spec.features * design.model.embed_dim
         kernels = max(spec.octaves, round(embedded / (each + design.model.embed_dim)))

@@ -10,15 +10,15 @@ from models.distillation.ind_student import IndStudent
 
 
 class IndOfSignal(IndStudent):
-    """Reads the signal. A subclass makes tokens of it, in `tokens_of`, and says how many features they have and how many
-    learned numbers that takes. Without wavelets there are no virtual channels: their spatial filter is gone too.
+    """Reads the signal behind the spatial filter that the wavelets stand behind. A subclass makes tokens of it, in `tokens_of`,
+    and says how many features they have and how many learned numbers that takes.
 
     The tokens are standardised by running statistics, where the IND's are by those of the calibration windows. The mean of
     every channel is taken off each window, as EEGNet's student does. Nothing before the window is seen, wavelets do.
     The hidden width of the blocks makes up for what front end and embedding learn more or less than the IND's embedding.
     """
 
-    reads = "signal"
+    reads = "mixed"
 
     def __init__(self, design: Design, features: int, front_parameters: int):
         more_embedded = (features - design.tokenizer.features) * design.model.embed_dim
@@ -44,7 +44,7 @@ class IndOfSignal(IndStudent):
 
 
 def with_less_hidden(design: Design, numbers: int) -> Design:
-    """`design` without a spatial filter, its blocks' hidden width less by what comes closest to `numbers` learned numbers."""
+    """`design` behind its spatial filter, its blocks' hidden width less by what comes closest to `numbers` learned numbers."""
     spec = design.model
     per_unit = spec.layers * (2 * spec.embed_dim + 1)
     hidden = max(1, spec.hidden_dim - round(numbers / per_unit))

@@ -10,7 +10,7 @@ class IndSamplesStudent(IndOfSignal):
     """As many bins per channel as make about as many features as the wavelets do: at least one, at most a token's samples."""
 
     def __init__(self, design: Design):
-        spec = design.tokenizer
+        spec = design.tokenizer.bank
         bins = min(max(1, round(spec.features / spec.channels)), spec.token_samples)
         super().__init__(design, bins * spec.channels, 0)
 

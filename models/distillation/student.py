@@ -9,8 +9,8 @@ from designs.schema import Design
 
 
 class Student(nn.Module, ABC):
-    """`readout(embedding(inputs))`. inputs [batch, rows, features]: standardised tokens, or where `reads` is "signal" the
-    standardised samples of the window, one row per sample."""
+    """`readout(embedding(inputs))`. inputs [batch, rows, features]: standardised tokens; where `reads` is "signal" the
+    standardised samples of the window, one row per sample; where it is "mixed" these behind the IND's spatial filter."""
 
     reads: ClassVar[str] = "tokens"
     readout: nn.Linear

@@ -44,6 +44,14 @@ def tsr_of(projection: Projection, teaching: Teaching, *, regression: bool) -> f
     return tsr(projection.matrix, deciding_weight(teaching, regression=regression), covariance(teaching.embedding))
 
 
+def effective_rank(projected: Tensor) -> float:
+    """projected P^T z [windows, dim] -> (sum of variances)^2 / sum of their squares along principal axes: 1 where all of it is
+    one direction, `dim` where all directions are alike; 0 where nothing changes."""
+    values = torch.linalg.eigvalsh(covariance(projected)).clamp_min(0)
+    total = float(values.sum())
+    return total * total / float(values.square().sum()) if total > 0 else 0.0
+
+
 def deciding_weight(teaching: Teaching, *, regression: bool) -> Tensor:
     """What of the teacher's readout decides, float64 [outputs, dim]: all of a regressor's, `deciding` of a classifier's."""
     return teaching.weight.double() if regression else deciding(teaching.weight)

@@ -1,5 +1,6 @@
 """One fold of a study: its windows, its teachers, trained once and kept, and the students trained in it."""
 
+import copy
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from models.ind_benchmark import design_for
 from models.recipes import calibration_recipe
 from models.source_closure import closure_digest
 from models.study.projections import named_projection
-from models.study.variant import FINE_TUNED, POOLED, Variant
+from models.study.variant import FINE_TUNED, OFFLINE_ONLY, POOLED, Variant
 from models.teachers.quality import with_temperature
 from models.teachers.registry import class_of, teacher_of_recording
 from models.teachers.teacher import Teacher, TeacherError
@@ -41,6 +42,7 @@ class Classroom:
     task: CalibrationTask
     teachers: dict[float, Teacher] = field(default_factory=dict)
     taught: dict[tuple[float, float], dict[str, Teaching]] = field(default_factory=dict)
+    begun: dict[str, tuple[Student, Method]] = field(default_factory=dict)
 
     def teacher(self, flipped: float) -> Teacher:
         """Trained on the offline windows with a share of `flipped` labels, or read from where it was kept."""
@@ -56,6 +58,17 @@ class Classroom:
             self.taught[quality] = {part: teacher.teach(windows) for part, windows in self.task.signal.items()}
         return self.taught[quality]
 
+    def uncalibrated(self, name: str) -> tuple[Student, Method]:
+        """The student `name`, trained on the offline windows by labels alone; once, and the caller's to train on."""
+        if name not in self.begun:
+            torch.manual_seed(self.seed)
+            pupil = student(name, self.design)
+            windows = self.task.read(pupil.reads)[OFFLINE]
+            unheard = _nothing(windows, self.design)
+            recipe = calibration_recipe(self.design, self.seed)
+            self.begun[name] = pupil, distil(pupil, "none", Lessons(windows, unheard, unheard), self.design, recipe)
+        return copy.deepcopy(self.begun[name])
+
 
 def classroom(fold: CalibrationFold, seed: int, folder: Path) -> Classroom:
     """The windows of `fold`, for the design that its recording gets."""
@@ -66,14 +79,15 @@ def classroom(fold: CalibrationFold, seed: int, folder: Path) -> Classroom:
 def trained(room: Classroom, variant: Variant) -> tuple[Student, Method]:
     """The student under its method, by the one recipe of all."""
     task, seed = room.task, room.seed
-    torch.manual_seed(seed)
-    pupil = student(variant.student, room.design)
-    read = task.signal if pupil.reads == "signal" else task.student
+    if begun := variant.trained_on in (FINE_TUNED, OFFLINE_ONLY):
+        pupil, taught_by = room.uncalibrated(variant.student)
+        if variant.trained_on == OFFLINE_ONLY:
+            return pupil.eval(), taught_by
+    else:
+        torch.manual_seed(seed)
+        pupil = student(variant.student, room.design)
     recipe = calibration_recipe(room.design, seed)
-    if begun := variant.trained_on == FINE_TUNED:
-        unheard = _nothing(read[OFFLINE], room.design)
-        distil(pupil, "none", Lessons(read[OFFLINE], unheard, unheard), room.design, recipe)
-    lessons = _lessons(room, variant, read)
+    lessons = _lessons(room, variant, task.read(pupil.reads))
     method: str | type[Method] = find_method(variant.method)
     if variant.projection:
         label = torch.cat([task.student[OFFLINE].label, task.student[CALIBRATION].label])

@@ -5,24 +5,32 @@ from dataclasses import replace
 
 from models.distillation.registry import METHODS
 from models.distillation.students import STUDENTS
-from models.study.variant import FINE_TUNED, POOLED, TEACHER, Variant
+from models.study.variant import FINE_TUNED, OFFLINE_ONLY, POOLED, TEACHER, Variant
 
 WEIGHTS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 ALONE = ("none", "simkd")
 """Methods of one term, whose weight would only be a size of step."""
+WEIGHTED = tuple(name for name in METHODS if name not in ALONE)
 
 
 def methods() -> list[Variant]:
-    """Every method on the IND, the teacher itself, and the IND that trains on the offline sessions too, which TSKD may do as
-    well."""
+    """Every method on the IND; the IND that trains on the offline sessions too, which TSKD may do as well; the teacher, and the
+    IND that learned what the teacher learned, and no more."""
     own = [Variant(method=name) for name in METHODS]
     longer = [Variant(method=name, trained_on=where) for where in (POOLED, FINE_TUNED) for name in ("none", "tskd")]
-    return [*own, *longer, Variant(student="", method=TEACHER)]
+    return [*own, *longer, Variant(trained_on=OFFLINE_ONLY), Variant(student="", method=TEACHER)]
+
+
+def felt() -> list[Variant]:
+    """Every method at weight 1: where classes are decided most methods' own weights are small, and so are their terms."""
+    return [Variant(), *(Variant(method=name, weight=1.0) for name in WEIGHTED)]
 
 
 def parts() -> list[Variant]:
-    """Every student without a teacher and under TSKD: what the network gives, and what distillation gives, apart."""
-    return [Variant(student=name, method=method) for name in STUDENTS for method in ("none", "tskd")]
+    """Every student without a teacher and under TSKD, what the network gives and what distillation gives, apart; those that are
+    no IND under KD too, whose weight needs no search."""
+    found = [Variant(student=name, method=method) for name in STUDENTS for method in ("none", "tskd")]
+    return [*found, *(Variant(student=name, method="kd") for name in ("eegnet", "gru"))]
 
 
 def projections() -> list[Variant]:
@@ -46,15 +54,17 @@ def teachers() -> list[Variant]:
 
 
 def integers() -> list[Variant]:
-    """Without a teacher and under TSKD, in float and in the integers of the chip, the teacher staying in the loss."""
-    return [Variant(method=name, integers=width) for name in ("none", "tskd") for width in ("", "w8a8", "w4a4")]
+    """Without a teacher and under TSKD, in float and in the integers of the chip, the teacher staying in the loss; and gone
+    from it, to tell what staying brings."""
+    found = [Variant(method=name, integers=width) for name in ("none", "tskd") for width in ("", "w8a8", "w4a4")]
+    return [*found, Variant(method="tskd", integers="w4a4 unheard")]
 
 
 def weights() -> list[Variant]:
     """Every method that adds a term to the task loss, at several weights of it."""
-    return [Variant(), *(Variant(method=name, weight=weight) for name in METHODS if name not in ALONE for weight in WEIGHTS)]
+    return [Variant(), *(Variant(method=name, weight=weight) for name in WEIGHTED for weight in WEIGHTS)]
 
 
 EXPERIMENTS: dict[str, Callable[[], list[Variant]]] = {
-    found.__name__: found for found in (methods, parts, projections, teachers, integers, weights)
+    found.__name__: found for found in (methods, felt, parts, projections, teachers, integers, weights)
 }

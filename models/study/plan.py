@@ -73,13 +73,15 @@ def read_plan(path: Path = CONFIG) -> Plan:
             found = tomllib.load(file)
         rows = tuple(_row(name, each) for name, each in found["recordings"].items())
         parts = tuple(_part(name, each, rows) for name, each in found["experiments"].items())
-        plan = Plan(rows, parts, bool(found.get("tuning", False)))
+        plan = Plan(rows, parts, found.get("tuning", False))
     except StudyError:
         raise
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise StudyError(
             f"{path}: not the plan of a study ({' '.join(str(error).split())}); compare it with study.toml"
         ) from error
+    if not isinstance(plan.tuning, bool):
+        raise StudyError(f"{path}: tuning must be true or false, not {plan.tuning!r}")
     if not plan.tuning and any(part.name == "weights" for part in plan.parts):
         raise StudyError(f"{path}: weights are chosen without test sessions; write tuning = true")
     return plan
@@ -92,7 +94,10 @@ def _row(name: str, given: Mapping[str, Any]) -> Row:
         raise StudyError(f"recording {name}: place must be a text such as folder/file.npz#task, not {place!r}")
     if not isinstance(shots, list) or not shots or any(type(count) is not int or count < 1 for count in shots):
         raise StudyError(f"recording {name}: shots must be a list of numbers from 1 on, such as [5, 10], not {shots}")
-    return Row(name, place, tuple(shots), given.get("subject", ""))
+    subject = given.get("subject", "")
+    if not isinstance(subject, str):
+        raise StudyError(f"recording {name}: subject must be a text such as S001, not {subject!r}")
+    return Row(name, place, tuple(shots), subject)
 
 
 def _refuse_unknown(who: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:

@@ -18,8 +18,8 @@ PACKAGES = ("torch", "numpy", "scikit-learn", "braindecode")
 @dataclass(frozen=True)
 class Result:
     """One variant on one fold under one seed. subject: its recording, source: the fold; value: `measure` on the test windows;
-    every: all measures that they allow, and `tsr` of the projection where there is one; trials: that calibrated; train_s: of
-    processor time, a teacher's not included."""
+    every: all measures that they allow, and `tsr` and effective `rank` of the projection where there is one; trials: that
+    calibrated; train_s: of processor time, a teacher's not included."""
 
     row: str
     subject: str

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-CALIBRATED, POOLED, FINE_TUNED = "calibration", "pooled", "fine-tuned"
+CALIBRATED, POOLED, FINE_TUNED, OFFLINE_ONLY = "calibration", "pooled", "fine-tuned", "uncalibrated"
 TEACHER = "teacher"
 
 
@@ -11,10 +11,11 @@ class Variant:
     """student, method: as models.distillation calls them; method "teacher" is the teacher itself, uncalibrated.
 
     trained_on: the calibration windows; pooled: those of all offline sessions too; fine-tuned: first those of the offline
-    sessions, by labels alone, then the calibration windows. weight: of the method's term, None: its own. projection: what TSKD
+    sessions, by labels alone, then the calibration windows; uncalibrated: the former alone, by labels, as a teacher learns.
+    weight: of the method's term, None: its own. projection: what TSKD
     aligns with instead of its own, such as pca:8 (`models.study.projections`). temperature, flipped: how the teacher was made
     worse (models.teachers.quality). integers: width of the quantized decoder, weights and activations, such as w4a4, empty for
-    float.
+    float; "w4a4 unheard": its teacher fell silent before (quant.distilled_integers).
     """
 
     student: str = "ind"

@@ -19,7 +19,7 @@ from models.distillation.calibration_task import TEST, CalibrationTask
 from models.distillation.projections import Projection
 from models.distillation.registry import DistillationError
 from models.distillation.tskd import Tskd
-from models.distillation.tsr import tsr_of
+from models.distillation.tsr import effective_rank, tsr_of
 from models.fit import predict
 from models.metrics import accuracy, correlation, r2
 from models.recording import RecordingError
@@ -79,13 +79,18 @@ def computed(room: Classroom, group: Group, variant: Variant) -> Result:
         outputs, parameters, macs = importlib.import_module(INTEGERS).outputs_of(room, variant)
     else:
         pupil, method = trained(room, variant)
-        read = task.signal if pupil.reads == "signal" else task.student
-        outputs = predict(pupil, read[TEST])
-        parameters, macs = _size(pupil, read[TEST])
+        test = task.read(pupil.reads)[TEST]
+        outputs = predict(pupil, test)
+        parameters, macs = _size(pupil, test)
         macs += bank_macs(room.design) if pupil.reads == "tokens" else 0
+        if task.spatial is not None and pupil.reads != "signal":
+            parameters, macs = parameters + task.spatial.numel(), macs + task.spatial.numel() * task.signal_shape[0]
         if isinstance(method, Tskd):
-            found = Projection(method.projection.double(), method.centre.double())
-            extras["tsr"] = tsr_of(found, shown(room.teaching(variant)), regression=method.regression)
+            found, every = Projection(method.projection.double(), method.centre.double()), shown(room.teaching(variant))
+            extras["tsr"] = tsr_of(found, every, regression=method.regression)
+            extras["rank"] = effective_rank(found(every.embedding))
+    if not outputs.isfinite().all():
+        raise DistillationError("its outputs are not finite, the training diverged; give its term a smaller weight")
     extras |= scores(task, outputs)
     return Result(
         row=group.row,
@@ -114,10 +119,12 @@ def measure_of(task: CalibrationTask) -> str:
 
 def scores(task: CalibrationTask, outputs: Tensor) -> dict[str, float]:
     """Every measure that the test windows allow; an R2 below WORST counts as WORST, so that one stray output does not rule a
-    mean."""
-    wanted = task.student[TEST].label.numpy()
+    mean. log_loss: mean cross-entropy in nats, finer than an accuracy of few windows."""
+    label = task.student[TEST].label
+    wanted = label.numpy()
     if not task.design.model.regression:
-        return {"accuracy": accuracy(wanted, outputs.argmax(dim=1).numpy())}
+        log_loss = float(torch.nn.functional.cross_entropy(outputs, label))
+        return {"accuracy": accuracy(wanted, outputs.argmax(dim=1).numpy()), "log_loss": log_loss}
     found = np.asarray(outputs.numpy())
     return {"r2": max(WORST, r2(wanted, found)), "correlation": correlation(wanted, found)}
 

@@ -17,6 +17,7 @@ from models.distillation.registry import METHODS
 from models.distillation.students import STUDENTS
 from models.distillation.teaching import Teaching
 from models.distillation.tsr import tsr_of
+from models.fit import predict
 from models.recording import RecordingError
 from models.study.__main__ import command, kept, keys
 from models.study.classroom import classroom, trained
@@ -26,7 +27,7 @@ from models.study.experiments import EXPERIMENTS
 from models.study.plan import CONFIG, GENERATED, StudyError, groups, read_plan
 from models.study.projections import named_projection
 from models.study.results import Result, key_of, read_result, write_result
-from models.study.variant import FINE_TUNED, POOLED, Variant
+from models.study.variant import FINE_TUNED, OFFLINE_ONLY, POOLED, Variant
 from models.study.work import work
 from models.teachers.training import train_teacher
 
@@ -177,7 +178,7 @@ def test_the_repository_plans_are_read_and_ask_for_every_experiment():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("methods = { seeds = 1 }\nguesses = {}", "experiment 'guesses' is unknown; use methods, parts"),
+        ("methods = { seeds = 1 }\nguesses = {}", "experiment 'guesses' is unknown; use methods, felt, parts"),
         ('methods = { recordings = ["other"] }', "recording 'other' is not listed; list it, or use made"),
         ("methods = [", "not the plan of a study"),
         ("methods = { seed = 1 }", "experiment methods: 'seed' is unknown; use most, seeds, recordings"),
@@ -198,6 +199,21 @@ def test_shots_are_a_list_of_numbers(tmp_path, shots):
     path.write_text(PLAN.replace("[5]", shots) + "methods = {}", encoding="utf-8")
     with pytest.raises(StudyError, match="recording made: shots must be a list of numbers from 1 on, such as"):
         read_plan(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("shots = [5]", "shots = [5], subject = 5", "recording made: subject must be a text such as S001, not 5"),
+        ("\n[recordings]", 'tuning = "no"\n[recordings]', "tuning must be true or false, not 'no'"),
+    ],
+)
+def test_what_is_of_another_type_is_one_line(tmp_path, old, new, message):
+    path = tmp_path / "plan.toml"
+    path.write_text(PLAN.replace(old, new) + "methods = {}", encoding="utf-8")
+    with pytest.raises(StudyError) as caught:
+        read_plan(path)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_recordings_that_are_not_given_are_one_line_and_exit_code_2(tmp_path, monkeypatch):
@@ -381,6 +397,28 @@ def test_the_weight_of_a_variant_is_the_methods(tmp_path):
     room = classroom(group.folds[0], 0, tmp_path)
     _, none = trained(room, Variant(weight=0.3))
     assert none.weight == 0.3 and trained(room, Variant())[1].weight == METHODS["none"].weights[0]
+
+
+def test_the_uncalibrated_student_learned_offline_alone_and_others_go_on_from_it(tmp_path):
+    group = groups(plan_of(tmp_path, "methods = { seeds = 1 }"), None)[0]
+    room = classroom(group.folds[0], 0, tmp_path)
+    before = trained(room, Variant(trained_on=OFFLINE_ONLY))[0]
+    after = trained(room, Variant(trained_on=FINE_TUNED))[0]
+    again = trained(room, Variant(trained_on=OFFLINE_ONLY))[0]
+    weights, tuned, kept = (pupil.readout.weight for pupil in (before, after, again))
+    assert torch.equal(weights, kept) and not torch.equal(weights, tuned)
+    room.task.student[CALIBRATION].tokens.zero_()
+    room.begun.clear()
+    assert torch.equal(trained(room, Variant(trained_on=OFFLINE_ONLY))[0].readout.weight, weights)
+
+
+def test_a_student_that_diverges_is_left_out_with_its_reason(tmp_path, monkeypatch):
+    group = groups(plan_of(tmp_path, "methods = { seeds = 1 }"), None)[0]
+    group = dataclasses.replace(group, folds=group.folds[:1], wanted=((Variant(), Variant(weight=2.0)),))
+    calls = iter([True, False])
+    monkeypatch.setattr("models.study.work.predict", lambda *given: predict(*given) * (math.nan if next(calls) else 1.0))
+    found = list(work(group, tmp_path))
+    assert "its outputs are not finite, the training diverged" in found[0] and isinstance(found[1], Result)
 
 
 @pytest.mark.train

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.distillation.projections import Projection, lda_projection, pca_projection, random_projection
 from models.distillation.teaching import Teaching
 from models.distillation.tskd import learned_projection
-from models.distillation.tsr import covariance, deciding, tsr, tsr_of
+from models.distillation.tsr import covariance, deciding, effective_rank, tsr, tsr_of
 
 DIM, OUTPUTS = 12, 3
 
@@ -154,3 +154,12 @@ def test_the_learned_projection_keeps_what_decides_where_principal_directions_do
     learned = tsr_of(learned_projection(taught, 4, regression=regression), taught, regression=regression)
     assert learned > 0.97
     assert tsr_of(pca_projection(taught, 4), taught, regression=regression) < 0.1
+
+
+def test_the_effective_rank_of_alike_directions_is_their_number_and_of_one_is_1():
+    z = torch.linalg.qr(draw(400, 6, seed=2) - draw(400, 6, seed=2).mean(dim=0))[0]
+    assert effective_rank(z) == pytest.approx(6)
+    assert effective_rank(z[:, :1] @ draw(1, 6)) == pytest.approx(1)
+    sizes = torch.tensor([2.0, 1.0]).double()
+    assert effective_rank(z[:, :2] * sizes.sqrt()) == pytest.approx((2 + 1) ** 2 / (4 + 1))
+    assert effective_rank(torch.zeros(10, 3)) == 0.0
