@@ -41,7 +41,7 @@ class Tskd(Method):
     """Step 2, on a projection that step 1 (`learned_projection`) found at construction, or on any other (`with_projection`)."""
 
     name = "tskd"
-    weights = (0.1, 3.0)
+    weights = (1.0, 3.0)
     projection: Tensor
     centre: Tensor
 
@@ -74,7 +74,7 @@ class TskdStarted(Tskd):
     """
 
     name = "tskd_started"
-    weights = (1.0, 1.0)
+    weights = (1.0, 3.0)
 
     def __init__(self, student: Student, teaching: Teaching, *, regression: bool, weight: float | None = None):
         super().__init__(student, teaching, regression=regression, weight=weight)
