@@ -8,16 +8,18 @@ import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import fmean
 
 import numpy as np
-from scipy.stats import spearmanr, wilcoxon
+from scipy.stats import linregress, sem, spearmanr, t, wilcoxon
 
 from models.study.results import Result
 
 Place = tuple[str, str, int, int]
 """Row, fold, shots, seed: where each variant has one result."""
-RESAMPLINGS = 4000
+Point = tuple[Result, Hashable, float, float]
+"""A result, the group in which it is ranked, x and y."""
 LEVEL = 0.95
 FEWEST = 6
 """Subjects below which no interval and no p are given: fewer cannot show a p of 0.05."""
@@ -35,14 +37,28 @@ class Mean:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over subjects, with its 95 % interval by resampling them, and the two-sided p of Wilcoxon's signed ranks against
-    0; NaN where there are fewer than FEWEST."""
+    """A mean over subjects, with Student's 95 % interval, and the two-sided p of Wilcoxon's signed ranks against 0; NaN where
+    there are fewer than FEWEST."""
 
     mean: float
     low: float
     high: float
     p: float
     subjects: int
+
+    @property
+    def least_p(self) -> float:
+        """What p would be if all subjects agreed."""
+        return 2.0 ** (1 - self.subjects)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A rank correlation; used: of the `places` with three points and more, those in which both x and y change."""
+
+    found: Estimate | None
+    used: int
+    places: int
 
 
 def place_of(result: Result) -> Place:
@@ -86,9 +102,7 @@ def complete(results: Sequence[Result]) -> list[Result]:
 
 def gain(results: Iterable[Result], others: Iterable[Result]) -> Estimate | None:
     """Of one variant over another; None where they have nothing in common."""
-    theirs = {place_of(other): other.value for other in others}
-    pairs = [(result, result.value - theirs[place_of(result)]) for result in results if place_of(result) in theirs]
-    return estimate([*by_subject(pairs).values()])
+    return estimate([*by_subject(_pairs(results, others)).values()])
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:
@@ -98,8 +112,8 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     found = np.sort(np.array(values))
     if len(found) < FEWEST:
         return Estimate(float(found.mean()), math.nan, math.nan, math.nan, len(found))
-    means = np.random.default_rng(0).choice(found, (RESAMPLINGS, len(found))).mean(axis=1)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    half = float(sem(found) * t.ppf((1 + LEVEL) / 2, len(found) - 1))
+    low, high = found.mean() - half, found.mean() + half
     p = float(wilcoxon(found).pvalue) if np.count_nonzero(found) > 1 else 1.0
     return Estimate(float(found.mean()), float(low), float(high), p, len(found))
 
@@ -114,15 +128,56 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def rank_correlation(points: Sequence[tuple[Result, Hashable, float, float]]) -> Estimate | None:
-    """(result, group, x, y): Spearman's correlation within each place and group, then one mean per subject. Groups of fewer
-    than three points, or in which x or y never change, tell nothing."""
-    found: dict[tuple[Place, Hashable], list[tuple[Result, float, float]]] = defaultdict(list)
-    for result, group, x, y in points:
-        found[place_of(result), group].append((result, x, y))
-    ranks = []
-    for members in found.values():
-        x, y = np.array([member[1:] for member in members]).T
+def rank_correlation(points: Sequence[Point]) -> Ranked:
+    """Spearman's correlation of x and y within each place and group, then one mean per subject. Groups of fewer than three
+    points, or in which x or y never change, tell nothing."""
+    ranks, places = [], 0
+    for members in _together(points).values():
+        x, y = np.array([member[2:] for member in members]).T
+        places += len(members) > 2
         if len(members) > 2 and np.ptp(x) > 0 and np.ptp(y) > 0:
             ranks.append((members[0][0], float(spearmanr(x, y).statistic)))
-    return estimate([*by_subject(ranks).values()])
+    return Ranked(estimate([*by_subject(ranks).values()]), len(ranks), places)
+
+
+def agreement(points: Sequence[Point]) -> Estimate | None:
+    """How alike the same variants' y are ranked under two seeds: Spearman's correlation over every pair of seeds of a fold and
+    number of shots, then one mean per subject. None of one seed."""
+    seeds: dict[tuple[str, str, int], dict[int, dict[str, tuple[Result, float]]]] = {}
+    for result, _, _, y in points:
+        fold = seeds.setdefault((result.row, result.source, result.shots), {})
+        fold.setdefault(result.seed, {})[result.variant] = (result, y)
+    alike: list[tuple[Result, float]] = []
+    for fold in seeds.values():
+        ranks = []
+        for one, other in combinations(fold.values(), 2):
+            both = sorted(one.keys() & other.keys())
+            first, second = (np.array([each[name][1] for name in both]) for each in (one, other))
+            if len(both) > 2 and np.ptp(first) > 0 and np.ptp(second) > 0:
+                ranks.append(float(spearmanr(first, second).statistic))
+        if ranks:
+            alike.append((next(iter(next(iter(fold.values())).values()))[0], fmean(ranks)))
+    return estimate([*by_subject(alike).values()])
+
+
+def slope(results: Sequence[Result], others: Sequence[Result]) -> Estimate | None:
+    """By how much the gain of one variant over another grows when the shots double: a least-squares line per subject that has
+    two numbers of shots and more; None where none has."""
+    shots = sorted({result.shots for result in results})
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for count in shots:
+        for subject, won in by_subject(_pairs([r for r in results if r.shots == count], others)).items():
+            found[subject].append((math.log2(count), won))
+    return estimate([float(linregress(*zip(*points, strict=True)).slope) for points in found.values() if len(points) > 1])
+
+
+def _pairs(results: Iterable[Result], others: Iterable[Result]) -> list[tuple[Result, float]]:
+    theirs = {place_of(other): other.value for other in others}
+    return [(result, result.value - theirs[place_of(result)]) for result in results if place_of(result) in theirs]
+
+
+def _together(points: Sequence[Point]) -> dict[tuple[Place, Hashable], list[Point]]:
+    found: dict[tuple[Place, Hashable], list[Point]] = defaultdict(list)
+    for point in points:
+        found[place_of(point[0]), point[1]].append(point)
+    return found

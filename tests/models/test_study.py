@@ -21,7 +21,7 @@ from models.fit import predict
 from models.recording import RecordingError
 from models.study.__main__ import command, kept, keys
 from models.study.classroom import classroom, trained
-from models.study.comparing import complete, estimate, gain, holm, mean_of, rank_correlation
+from models.study.comparing import agreement, complete, estimate, gain, holm, mean_of, rank_correlation, slope
 from models.study.document import MARK, write_document
 from models.study.experiments import EXPERIMENTS
 from models.study.plan import CONFIG, GENERATED, StudyError, groups, read_plan
@@ -80,6 +80,15 @@ def test_a_subject_counts_once_however_many_shots_and_seeds_it_has():
     assert found is not None and found.subjects == 1 and math.isnan(found.p)
 
 
+def test_the_interval_is_students_and_the_least_p_is_that_of_agreement():
+    values = [0.01, 0.02, 0.03, 0.04, 0.05, 0.06]
+    found = estimate(values)
+    assert found is not None and found.mean == pytest.approx(0.035)
+    half = 2.5706 * np.std(values, ddof=1) / math.sqrt(6)  # t of 5 degrees of freedom at 97.5 %
+    assert found.low == pytest.approx(0.035 - half, abs=1e-5) and found.high == pytest.approx(0.035 + half, abs=1e-5)
+    assert found.p == pytest.approx(found.least_p) == pytest.approx(2 / 2**6)
+
+
 def test_a_gain_that_every_subject_shows_is_significant_and_none_is_not():
     plain = [result(0.5 + place / 100, subject=str(place)) for place in range(12)]
     better = [dataclasses.replace(one, value=one.value + 0.05 + place / 1000) for place, one in enumerate(plain)]
@@ -107,14 +116,17 @@ def test_holm_adjusts_in_the_order_of_p_and_never_falls():
 def test_ranks_are_taken_within_a_place_and_group():
     points = [(result(0, subject="a"), "", x, 10 + x) for x in (0.1, 0.5, 0.9)]
     points += [(result(0, subject="b"), "", x, x - 10) for x in (0.2, 0.3, 0.8)]
-    found = rank_correlation(points)
+    found = rank_correlation(points).found
     assert found is not None and found.mean == pytest.approx(1) and found.subjects == 2
-    turned = rank_correlation([*points[:3], *((r, g, x, -y) for r, g, x, y in points[3:])])
+    turned = rank_correlation([*points[:3], *((r, g, x, -y) for r, g, x, y in points[3:])]).found
     assert turned is not None and turned.mean == pytest.approx(0)
     grouped = [(result(0), rank, x, rank - x) for rank in (0, 10) for x in (1, 2, 3)]
-    within, over = rank_correlation(grouped), rank_correlation([(r, "", 10 * g + x, y) for r, g, x, y in grouped])
+    within, over = (rank_correlation(each).found for each in (grouped, [(r, "", 10 * g + x, y) for r, g, x, y in grouped]))
     assert within is not None and over is not None and within.mean == pytest.approx(-1) and over.mean > 0.4
-    assert rank_correlation([(result(0), "", 1.0, y) for y in (0.1, 0.2, 0.3)]) is None
+    flat = [(result(0, seed=1), "", 1.0, y) for y in (0.1, 0.2, 0.3)]
+    assert rank_correlation(flat).found is None
+    partly = rank_correlation([*points, *flat, *flat[:2]])
+    assert (partly.used, partly.places) == (2, 3)
 
 
 def test_projections_that_do_not_decide_have_no_tsr_and_all_have_their_rank():
@@ -276,22 +288,39 @@ def test_the_document_keeps_what_people_wrote_and_says_what_is_missing(tmp_path)
     found = [
         dataclasses.replace(result(value + place / 100, variant=name, subject=str(place), seed=seed), row=row)
         for name, value in values.items()
-        for place in range(6)
+        for place in range(8)
         for seed in range(2)
     ]
     files = write_document(found, 100, plan, path)
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# Words\n") and "old numbers" not in text and f"{len(found)} of 100 results" in text
-    assert "| ind tskd | 100 | 1,000 | 0.675 ± 0.000 |" in text
-    assert (
-        "| ind tskd | +5.0 (+5.0 to +5.0), p 0.062, n 6 |" in text and "| ind kd | +3.0 (+3.0 to +3.0), p 0.031, n 6 |" in text
+    assert "| ind tskd | 100 | 1,000 | 0.685 ± 0.000 |" in text and "accuracy; calibrated by 10 at 5 shots" in text
+    assert all(
+        f"| ind {name} (+{won:.1f} to +{won:.1f}), p 0.016, n 8 |" in text
+        for name, won in (("tskd | +5.0", 5), ("kd | +2.0", 2))
     )
     assert "| ind tskd pooled over ind none pooled | +2.0 (" in text and "| ind tskd over ind none pooled | +1.0 (" in text
-    assert (
-        "| the best of a column | ind kd: +3.0 (+3.0 to +3.0), p 0.031, n 6 |" in text
-        and text.count("| ind none pooled |") == 1
-    ), "what trains on more is no rival"
+    assert "| the best of a column | ind kd: +3.0 (+3.0 to +3.0), p 0.008, n 8 |" in text
+    assert text.count("| ind none pooled |") == 1, "what trains on more is no rival"
     assert all(file.stat().st_size > 0 for file in files) and len(files) == 2
+    few = [one for one in found if int(one.subject) < 6]
+    write_document(few, 100, plan, tmp_path / "few.md")
+    few_text = (tmp_path / "few.md").read_text(encoding="utf-8")
+    assert "| ind tskd | +5.0 (+5.0 to +5.0), n 6 |" in few_text, "of two methods none could have come below 0.05"
+
+
+def test_a_document_is_not_written_over_by_fewer_results(tmp_path):
+    plan, path = read_plan(CONFIG), tmp_path / "distillation.md"
+    found = [dataclasses.replace(result(0.5, seed=seed), row=plan.rows[0].name) for seed in range(3)]
+    write_document(found, 4, plan, path)
+    before = path.read_text(encoding="utf-8")
+    with pytest.raises(StudyError, match="tells of 3 results, here are 2 of 4; finish the study, without --report"):
+        write_document(found[:2], 4, plan, path)
+    for where in (path, tmp_path / "new.md"):
+        with pytest.raises(StudyError, match="of the 4 results of the plan none is there for"):
+            write_document([], 4, plan, where)
+    assert path.read_text(encoding="utf-8") == before
+    write_document([*found, found[0]], 4, plan, path)
 
 
 def test_the_best_rival_is_the_one_that_gains_most(tmp_path):
@@ -304,7 +333,7 @@ def test_the_best_rival_is_the_one_that_gains_most(tmp_path):
     )
 
 
-def test_stray_outputs_are_told_apart_where_r2_is_measured(tmp_path):
+def test_stray_outputs_do_not_rule_gains_where_r2_is_measured(tmp_path):
     plan = dataclasses.replace(read_plan(CONFIG), parts=read_plan(CONFIG).parts[:1])
     found = []
     for row, measure in ((plan.rows[0].name, "accuracy"), (plan.rows[3].name, "r2")):
@@ -315,9 +344,29 @@ def test_stray_outputs_are_told_apart_where_r2_is_measured(tmp_path):
             found.append(dataclasses.replace(one, row=row, measure=measure, every=every))
     write_document(found, len(found), plan, tmp_path / "distillation.md")
     text = (tmp_path / "distillation.md").read_text(encoding="utf-8")
-    assert "| ind tskd over ind none | +91.0 | +6.0 | +2.0 |" in text
-    write_document(found[:2], 2, plan, tmp_path / "distillation.md")
-    assert "stray" not in (tmp_path / "distillation.md").read_text(encoding="utf-8")
+    assert "p as it is: +6.0." in text and "| ind tskd over ind none | +6.0 | +91.0 | +2.0 |" in text
+    assert f"**{plan.rows[3].name}**, r2;" in text and "| ind none | 100 | 1,000 | -1.000 |" in text
+    write_document(found[:2], 2, plan, tmp_path / "other.md")
+    assert "R2 where" not in (tmp_path / "other.md").read_text(encoding="utf-8")
+
+
+def test_the_trend_is_the_slope_over_doublings_of_shots():
+    plain = [result(0.5, shots=n, subject=s) for s in "ab" for n in (5, 10, 20)] + [result(0.5, subject="c")]
+    falling = {5: 0.56, 10: 0.54, 20: 0.52}
+    ours = [dataclasses.replace(one, value=falling[one.shots] + (one.subject == "b") * (one.shots - 5) / 1000) for one in plain]
+    found = slope(ours, plain)
+    of_b = np.polyfit([0, 1, 2], [0.06, 0.045, 0.035], 1)[0]
+    assert found is not None and found.subjects == 2 and found.mean == pytest.approx((-0.02 + of_b) / 2)
+    assert slope(ours[-1:], plain) is None
+
+
+def test_agreement_between_seeds_is_a_rank_correlation_of_the_same_variants():
+    def points(*orders):
+        return [(result(0, variant=str(v), seed=s), "", 0.0, float(y)) for s, ys in enumerate(orders) for v, y in enumerate(ys)]
+
+    assert agreement(points([1, 2, 3], [10, 20, 30])).mean == pytest.approx(1)
+    assert agreement(points([1, 2, 3], [3, 2, 1], [3, 2, 1])).mean == pytest.approx((-1 - 1 + 1) / 3)
+    assert agreement(points([1, 2, 3])) is None and agreement(points([1, 2, 3], [1, 1, 1])) is None
 
 
 def test_a_place_is_a_text(tmp_path):
@@ -372,7 +421,7 @@ def test_a_quick_study_is_not_written_where_the_whole_one_stands(tmp_path):
 def test_a_quick_study_has_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = CliRunner().invoke(_app(), ["--quick", "--report"])
-    assert found.exit_code == 0 and [path.name for path in (tmp_path / "out").iterdir()] == ["study_quick"]
+    assert found.exit_code == 2 and "none is there for out/study_quick/distillation.md" in found.output + found.stderr
 
 
 def test_who_is_fine_tuned_trains_on_the_offline_sessions_first(tmp_path, monkeypatch):
