@@ -91,7 +91,9 @@ def command(
     try:
         rows = measure(find_design(design), recording, task, epochs)
     except (DesignError, RecordingError) as error:
-        Console(stderr=True).print(f"benchmarks.epoch_time: {error}", highlight=False, soft_wrap=True, markup=False)
+        Console(stderr=True, emoji=False).print(
+            f"benchmarks.epoch_time: {error}", highlight=False, soft_wrap=True, markup=False
+        )
         raise typer.Exit(2) from error
     table = Table(
         "network", "parameters", "windows", "ms per epoch", "windows per s", title=f"{design}, one thread, batches of {BATCH}"

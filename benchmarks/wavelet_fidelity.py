@@ -57,7 +57,7 @@ def codes_of(name: str, recording: str | None, task: str | None, *, command: str
             raise DesignError(f"{name}: has no wavelet bank; name a design that starts from voltages")
         return design, stretch(decoding_set(recording_for(design, recording, task, seed=0), design), design)
     except (DesignError, RecordingError) as error:
-        Console(stderr=True, markup=False).print(f"benchmarks.{command}: {error}", soft_wrap=True, highlight=False)
+        Console(stderr=True, markup=False, emoji=False).print(f"benchmarks.{command}: {error}", soft_wrap=True, highlight=False)
         raise typer.Exit(2) from error
 
 

@@ -199,6 +199,10 @@ def main(
         options = {name: str(value) for name, value in given.items() if value is not None}
         design = changed_design(find_design(design_name), target, backend, clock_khz)
         _refuse_beside_board(board, target=target, backend=backend, clock_khz=clock_khz)
+        if teacher is not None and checkpoint is None:
+            raise WrongInput(
+                "--teacher speaks of the decoder that it was distilled into; give that one's folder with --checkpoint"
+            )
         train = Train(place, task, seed) if checkpoint is None else _given(checkpoint, seed, recording, task)
         taught = None if teacher is None else str(teacher.resolve())
         flow = silicon_flow(train, taught) if board is None else board_flow(train, board, design, taught)

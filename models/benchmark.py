@@ -16,7 +16,7 @@ from designs.decoding_set import DecodingSetError
 from designs.schema import DesignError
 from models.baselines.model import BaselineError
 from models.benchmark_cells import Cell, Result, folds_of, measured, read_result, write_result
-from models.benchmark_models import NAMES, BenchmarkError, check_model, evaluate, is_random, module_of
+from models.benchmark_models import NAMES, BenchmarkError, check_model, evaluate, is_random, module_of, rows_of
 from models.benchmark_table import markdown, table_rows, write_table
 from models.datasets.sources import read_sources, row_name
 from models.fold_digest import fold_digest
@@ -29,6 +29,7 @@ def plan(recordings: list[str], models: list[str], protocol: str, seeds: int) ->
     """Every cell, those of one recording together. Raises RecordingError, BaselineError, BenchmarkError before any work."""
     if not models:
         raise BenchmarkError(f"no model is named; use {', '.join(NAMES)}")
+    models = list(dict.fromkeys(row for name in models for row in rows_of(name)))
     chosen = str(read_protocol(protocol))
     named = [(row_name(text), read_sources(text)) for text in recordings]
     if chosen == LEAVE_ONE_SUBJECT_OUT:
@@ -42,8 +43,8 @@ def plan(recordings: list[str], models: list[str], protocol: str, seeds: int) ->
             cells += [
                 Cell(name_of_row, subjects, chosen, fold, content, name, module_of(name), is_random(name), seed)
                 for fold, content in enumerate(map(fold_digest, found))
-                for name in models
                 for seed in range(seeds)
+                for name in models
             ]
     return cells
 
@@ -104,7 +105,9 @@ def run(cells: list[Cell], folder: Path, jobs: int, progress: Progress) -> list[
 
 def command(
     recording: Annotated[list[str], typer.Option(help="FILE, FOLDER or moabb:NAME; #TASK,TASK or #all behind it; repeatable")],
-    models: Annotated[str, typer.Option(help="names, separated by commas; an unknown one lists all")],
+    models: Annotated[
+        str, typer.Option(help="names, separated by commas; an unknown one lists all; ind_q: the quantizers, or 'ind_q:own:*'")
+    ],
     protocol: Annotated[
         str, typer.Option(help="given, within-session, session-transfer, few-shot:N or leave-one-subject-out")
     ] = "given",
@@ -118,7 +121,7 @@ def command(
     python -m models.benchmark --recording StevensonV2.npz --models ridge,kalman,gru; python -m models.benchmark --recording
     moabb:BNCI2014_001#1,2 --models csp --protocol few-shot:5. After Ctrl-C the same command goes on where it stopped.
     """
-    console = Console(stderr=True, markup=False)
+    console = Console(stderr=True, markup=False, emoji=False)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

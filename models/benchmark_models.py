@@ -5,6 +5,7 @@ A fold is a `Recording` with its test sessions named (models.splits). A model th
     evaluate(fold: Recording, model: str, seed: int) -> models.outcome.Outcome
     check(fold: Recording) -> None, where it cannot take every fold: raises RecordingError
     check_name(model: str) -> None, where it has many rows, told apart behind a colon: raises DesignError
+    rows(model: str) -> tuple[str, ...], there too: the rows that a name or a pattern with * stands for; raises DesignError
 
 It is loaded by its name when it is asked for, since integer decoders live to the right of this package.
 """
@@ -37,6 +38,14 @@ class BenchmarkError(ValueError):
 def module_of(model: str) -> str:
     """The module that the model's results depend on, with all that it imports."""
     return BASELINES[model].__module__ if model in BASELINES else _other(model)
+
+
+def rows_of(model: str) -> tuple[str, ...]:
+    """The models that a name stands for: itself, or of a kind of many rows those that its module finds."""
+    if (kind := model.partition(":")[0]) not in MANY:
+        return (model,)
+    found: tuple[str, ...] = importlib.import_module(MANY[kind]).rows(model)
+    return found
 
 
 def is_random(model: str) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from designs.model_hash import model_hash
@@ -32,7 +32,7 @@ def save_checkpoint(path: Path, design: Design, model: Ind, standardisation: Sta
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """safetensors with the digest of its tensors, under a temporary name, then renamed."""
     partial = path.with_name(f".{path.name}.partial")
-    save_file(tensors, partial, metadata | {DIGEST: _digest(tensors)})
+    partial.write_bytes(save(tensors, metadata | {DIGEST: _digest(tensors)}))  # save_file would let nobody else read it
     partial.replace(path)
 
 

@@ -165,8 +165,13 @@ def command(
         str | None, typer.Option(help="FILE, FOLDER or moabb:NAME, #TASK behind it; default: the design's generated one")
     ] = None,
     method: Annotated[str, typer.Option(help=", ".join(METHODS))] = "tskd",
-    shots: Annotated[int, typer.Option(min=1, help="calibration trials per class, or stretches of 4 s of behaviour")] = 10,
-    most: Annotated[int | None, typer.Option(help="where behaviour is recorded: the --most of --teacher")] = None,
+    shots: Annotated[int, typer.Option(min=1, help="calibration trials per class, or stretches of 4 s of behaviour")] = 5,
+    most: Annotated[
+        int | None,
+        typer.Option(
+            help="largest number of shots that are compared: what lies behind it tests; that of --teacher; default: --shots"
+        ),
+    ] = None,
     fold: Annotated[int, typer.Option(help="which new session, from 0")] = 0,
     weight: Annotated[
         float | None, typer.Option(min=0, help="of what the method adds to the task loss; default: the method's own")
@@ -181,7 +186,7 @@ def command(
     --train out/taught --teacher out/taught/lesson.safetensors --out out/quantized, or python -m hw.build DESIGN --checkpoint
     out/taught --teacher out/taught/lesson.safetensors. After Ctrl-C the same command goes on from the last whole epoch.
     """
-    console = Console(stderr=True, markup=False)
+    console = Console(stderr=True, markup=False, emoji=False)
     warnings.showwarning = lambda message, *_args, **_kw: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
     warnings.simplefilter("always", RecordingWarning)
     bound_threads()

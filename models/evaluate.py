@@ -54,7 +54,7 @@ def command(
         found = DecodingSet.load(train / DECODING_SET)
         label, decided = evaluate(find_design(design), train / CHECKPOINT, found, part)
     except (DesignError, CheckpointError, DecodingSetError) as error:
-        Console(stderr=True).print(f"models.evaluate: {error}", highlight=False, soft_wrap=True, markup=False)
+        Console(stderr=True, emoji=False).print(f"models.evaluate: {error}", highlight=False, soft_wrap=True, markup=False)
         raise typer.Exit(2) from error
     if found.regression:
         print(f"{len(label)} {part} windows: R2 {r2(label, decided):.4f}, correlation {correlation(label, decided):.4f}")

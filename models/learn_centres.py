@@ -218,7 +218,7 @@ def command(
     Example: python -m models.learn_centres eeg_int4 --recording S001.npz#fists_feet. Another line means another
     tokenizer: train the design again.
     """
-    console = Console(stderr=True, markup=False)
+    console = Console(stderr=True, markup=False, emoji=False)
     warnings.showwarning = lambda message, *_args, **_kw: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
     warnings.simplefilter("always", RecordingWarning)
     torch.set_num_threads(1)

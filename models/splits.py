@@ -125,8 +125,10 @@ def _calibration(session: Session, shots: int, classes: int, source: str) -> tup
     seen = np.stack([np.cumsum(label == i) for i in range(classes)], axis=1) if classes else np.zeros((0, 1))
     complete = np.flatnonzero((seen >= shots).all(axis=1))
     if complete.size == 0 or complete[0] + 1 == len(onset):
+        fit = int(seen[:-1].min(axis=1).max(initial=0)) if classes else 0
+        advice = f"use {fit} or fewer" if fit else "use another recording"
         raise RecordingError(
-            f"{source}: session {session.name} has too few cues for {shots} of each class and a test; use fewer"
+            f"{source}: session {session.name} has too few cues for {shots} of each class and a test; {advice}"
         )
     first = int(complete[0]) + 1
     kept = seen[np.arange(first), label[:first]] <= shots

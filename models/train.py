@@ -221,7 +221,7 @@ def command(
     --recording S001.npz#fists_feet --seed 3 --out out/eeg_int4/train. After Ctrl-C the same command goes on from the
     last whole epoch.
     """
-    console = Console(stderr=True, markup=False)
+    console = Console(stderr=True, markup=False, emoji=False)
     warnings.showwarning = lambda message, *_args, **_kw: console.print(f"warning: {message}", highlight=False, soft_wrap=True)
     warnings.simplefilter("always", RecordingWarning)
     bound_threads()

@@ -125,7 +125,7 @@ def command(
     recording: Annotated[str | None, typer.Option(help="FILE, FOLDER or moabb:NAME, #TASK behind it")] = None,
     design: Annotated[
         str | None,
-        typer.Option(help="name of the student's design, whose generated trials teach without --recording; default: one drawn"),
+        typer.Option(help="the student's where it is a named one; without --recording its generated trials teach"),
     ] = None,
     teacher: Annotated[str | None, typer.Option(help=f"{', '.join(NAMES)}; default: by kind of recording")] = None,
     protocol: Annotated[
@@ -133,7 +133,7 @@ def command(
     ] = "few-shot:5",
     most: Annotated[
         int | None,
-        typer.Option(min=1, help="where behaviour is recorded: the largest number of shots to be taught; default: N"),
+        typer.Option(min=1, help="largest number of shots that are compared: what lies behind it tests; default: N"),
     ] = None,
     fold: Annotated[int, typer.Option(min=0, help="which of the protocol's folds")] = 0,
     weights: Annotated[Path | None, typer.Option(help="model.safetensors of labram, eegpt or braindecode:NAME")] = None,
@@ -146,7 +146,7 @@ def command(
     python -m models.train_teacher --recording S001.npz#rest_move --teacher labram --weights model.safetensors --out out/labram.
     Exit codes: 0 good, 2 wrong use or input.
     """
-    console = Console(stderr=True, markup=False)
+    console = Console(stderr=True, markup=False, emoji=False)
     torch.set_num_threads(1)  # layers of this size gain little from more
     warnings.simplefilter("ignore")
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))

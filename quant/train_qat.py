@@ -226,7 +226,7 @@ def command(
     out/taught/lesson.safetensors --out out/taught/quantize. Exit codes: 0 good, 1 the export is not exact, 2 wrong use or
     input.
     """
-    console = Console(stderr=True, markup=False)
+    console = Console(stderr=True, markup=False, emoji=False)
     torch.set_num_threads(1)  # layers this small gain nothing from more, and waiting threads cost
     settings = QatSettings(seed=seed) if epochs is None else QatSettings(seed=seed, epochs=epochs)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"))

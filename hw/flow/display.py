@@ -16,7 +16,7 @@ class Display:
     """Everything goes to stderr: stdout is for results."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or Console(stderr=True, highlight=False, emoji=False)
 
     @contextmanager
     def running(self, name: str) -> Iterator["StepLine"]:

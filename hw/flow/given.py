@@ -57,7 +57,9 @@ def refuse_other(option: str, path: Path, design: Design) -> None:
             notes: dict[str, str] = found.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise WrongInput(f"{option}: {path.name} is damaged ({str(error).splitlines()[0]}); make it again") from error
-    if notes.get("model_hash") != model_hash(design):
+    if "model_hash" not in notes:
+        raise WrongInput(f"{option}: {path.name} is nothing that models.train or models.distill wrote of a design; give theirs")
+    if notes["model_hash"] != model_hash(design):
         raise WrongInput(
             f"{option}: {path.name} is of design {notes.get('design', '?')}, not of {design.name} as it is now; name its "
             f"design, or make it again"

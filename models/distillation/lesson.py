@@ -57,7 +57,9 @@ def load_lesson(path: Path, design: Design, found: DecodingSet, checkpoint: Path
     if metadata.get("model_hash") != model_hash(design):
         raise CheckpointError(f"{path}: is for design {metadata.get('design')}, not {design.name} as it is now; distil again")
     if checkpoint is not None and metadata.get("checkpoint") != _sha256(checkpoint):
-        raise CheckpointError(f"{path}: was told to another decoder than {checkpoint}; give the one that lies beside it")
+        raise CheckpointError(
+            f"{path}: belongs to another decoder than {checkpoint}; give the lesson.safetensors that lies beside that one"
+        )
     try:
         lesson = Lesson(tensors["outputs"], tensors["aligned"], float(tensors["weight"]))
         ends = (tensors["window_stream"], tensors["window_token"])

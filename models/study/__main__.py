@@ -75,7 +75,7 @@ def command(
     Examples: python -m models.study --quick; python -m models.study --recordings ../recordings --write; python -m models.study
     --config mine.toml --out out/mine. Every result is kept as it comes: after Ctrl-C the same command goes on where it stopped.
     """
-    console = Console(stderr=True, markup=False)
+    console = Console(stderr=True, markup=False, emoji=False)
     plan_file = QUICK if quick else config
     out = out or (OUT_QUICK if quick else OUT)
     try:

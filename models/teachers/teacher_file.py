@@ -42,13 +42,15 @@ def load_teacher(path: Path, task: TeacherTask | None = None, offline: str | Non
             check_fits(str(path), own, task)
         if offline is not None and metadata.get("offline") != offline:
             raise TeacherError(
-                f"{path}: was trained on other offline windows than this task's (another subject, fold, or number of shots "
-                f"left out); train a teacher for this one"
+                f"{path}: learned from offline windows of {metadata.get('source', '?')} that are not those of this task; give "
+                f"the recording, task, --fold and --most that it was trained with, or train a teacher for this one"
             )
         class_of(metadata["teacher"])
         teacher = remade(metadata["teacher"], own, json.loads(metadata["config"]))
         teacher.load_state_dict(tensors)
-    except (CheckpointError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except CheckpointError as error:
+        raise TeacherError(str(error)) from error
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, TeacherError):
             raise
         raise TeacherError(f"{path}: not a whole teacher ({' '.join(str(error).split())[:120]}); train it again") from error
@@ -76,7 +78,7 @@ def check_fits(who: str, own: TeacherTask, task: TeacherTask) -> None:
             said = [_listed(value) if each.name == "electrodes" else value for value in (mine, wanted)]
             raise TeacherError(
                 f"{who}: was trained for {name}={said[0]}, but the student's task has {name}={said[1]}; "
-                f"train a teacher on this recording"
+                f"train a teacher on this recording, for this design where one is named (--recording and --design)"
             )
 
 

@@ -16,7 +16,7 @@ from models.outcome import Outcome
 from models.recording import Recording
 from models.train import Trained
 from quant.comparison.compared_ind import compared_ind, octaves_in_range
-from quant.comparison.family import Family, read_name
+from quant.comparison.family import Family, read_name, rows_like
 from quant.comparison.quantizers import pact_decay
 from quant.fine_tune import QatSettings, fine_tune, logits
 from quant.ind_benchmark import integer_outputs, quantize
@@ -52,6 +52,11 @@ def check(fold: Recording) -> None:
 def check_name(model: str) -> None:
     """DesignError where there is no such row."""
     read_name(model)
+
+
+def rows(model: str) -> tuple[str, ...]:
+    """What a name or a pattern stands for; DesignError where it fits no row."""
+    return rows_like(model)
 
 
 def evaluate(fold: Recording, model: str, seed: int) -> Outcome:

@@ -3,6 +3,7 @@
 A row of the comparison is called ind_q:METHOD:SHARED:SCALE:WIDTHS, such as ind_q:lsq:per_channel:free:w4a4.
 """
 
+import fnmatch
 from dataclasses import dataclass
 from itertools import product
 
@@ -72,6 +73,19 @@ def every_row() -> tuple[str, ...]:
     """Every method with every kind of scale at every width."""
     kinds = product(METHODS, (False, True), (True, False), WIDTHS)
     return tuple(row_name(Family(method, channel, power), *widths) for method, channel, power, widths in kinds)
+
+
+def rows_like(pattern: str) -> tuple[str, ...]:
+    """ind_q: `studied_rows`; a pattern with *, such as ind_q:own:*: every row that it fits; else the name itself. DesignError
+    where a pattern fits none."""
+    if pattern == ROW:
+        return studied_rows()
+    if "*" not in pattern:
+        return (pattern,)
+    found = tuple(fnmatch.filter(every_row(), pattern))
+    if not found:
+        raise DesignError(f"model {pattern!r} fits no quantizer; use {ROW}:METHOD:SHARED:SCALE:WIDTHS, * in any place of them")
+    return found
 
 
 def studied_rows() -> tuple[str, ...]:

@@ -75,7 +75,7 @@ def command(
         text = make_table(benchmark, document, write=write)
     except (TableError, DesignError, WidthEnergyError, OSError) as error:
         line = f"quant.comparison.table: {' '.join(str(error).split())}"
-        Console(stderr=True, markup=False).print(line, highlight=False, soft_wrap=True)
+        Console(stderr=True, markup=False, emoji=False).print(line, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
     print(f"{document} and its picture are written" if write else text)
 

@@ -51,7 +51,7 @@ def command(
         write_graphs(train, out, seed)
     except (DesignError, DecodingSetError, CheckpointError, OSError) as error:
         line = f"quant.comparison.width_graphs: {' '.join(str(error).split())}"
-        Console(stderr=True, markup=False).print(line, highlight=False, soft_wrap=True)
+        Console(stderr=True, markup=False, emoji=False).print(line, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
 
 

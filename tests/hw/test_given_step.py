@@ -85,6 +85,21 @@ def test_weights_of_another_design_are_refused_before_any_work(trained: Path) ->
             step.require(IND_TINY)
 
 
+def test_a_file_that_is_of_no_design(trained: Path) -> None:
+    save_file({"a": np.zeros(1)}, trained / "lesson.safetensors", {"format": "ind teacher 1"})
+    with pytest.raises(
+        WrongInput, match=r"lesson\.safetensors is nothing that models\.train or models\.distill wrote of a design"
+    ):
+        Quantize(None, str(trained / "lesson.safetensors")).require(IND_TINY)
+
+
+def test_a_teacher_without_its_decoder_is_refused_before_any_work(trained: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hw.build", "ind_tiny", "--teacher", str(trained / "lesson.safetensors")]
+    found = subprocess.run([*command, "--out", str(tmp_path / "out")], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 2 and not (tmp_path / "out").exists()
+    assert "give that one's folder with --checkpoint" in " ".join(found.stderr.split())
+
+
 def test_a_teacher_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match=r"no such file; models\.distill writes one, lesson\.safetensors$"):
         Quantize(None, str(tmp_path / "lesson.safetensors")).outside(IND_TINY)

@@ -166,6 +166,10 @@ def test_the_spread_is_over_seeds_of_the_mean_over_folds():
     ("arguments", "message"),
     [
         (("--models", "cps"), "model 'cps' is unknown; use log_band_power, csp, filter_bank_csp, tangent_space, eegnet, "),
+        (
+            ("--models", "ind_q:x"),
+            "model 'ind_q:x' is no quantizer; use ind_q:METHOD:SHARED:SCALE:WIDTHS, as ind_q:lsq:per_channel:free:",
+        ),
         (("--models", ","), "no model is named; use log_band_power, "),
         (("--models", "ridge"), "ridge learns targets, but the recording has classes; leave it out"),
         (("--models", "csp", "--protocol", "best"), "protocol 'best' is unknown; use one of given, within-session, "),

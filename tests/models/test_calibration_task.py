@@ -150,7 +150,7 @@ def only_new(recording: Recording) -> Recording:
 @pytest.mark.parametrize(
     ("recording", "shots", "line"),
     [
-        (rhythms(), 12, "rhythms: session third has too few cues for 12 of each class and a test; use fewer"),
+        (rhythms(), 12, "rhythms: session third has too few cues for 12 of each class and a test; use 11 or fewer"),
         (counts(), 6, "made: 6 shots of 4 s leave less than half of its 45 s of training offline; use 5 or fewer"),
         (only_new(rhythms()), 2, "rhythms: has no session before the new one; use a recording of several sessions"),
     ],

@@ -50,7 +50,7 @@ def test_surplus_trials_before_the_last_calibration_trial_belong_to_nobody(recor
 
 
 def test_too_many_shots_are_refused(recording):
-    with refused("noise: session day3 has too few cues for 5 of each class and a test; use fewer"):
+    with refused("noise: session day3 has too few cues for 5 of each class and a test; use 4 or fewer"):
         folds(recording, read_protocol("few-shot:5"))
 
 

@@ -399,7 +399,8 @@ def test_a_teacher_that_does_not_fit_the_students_task_is_one_line(change, said,
     save_teacher(path, make_teacher("transformer", VOLTAGES, **SMALL), "made")
     with pytest.raises(TeacherError) as caught:
         load_teacher(path, replace(VOLTAGES, **change))
-    assert str(caught.value) == f"{path}: {said}; train a teacher on this recording"
+    advice = "train a teacher on this recording, for this design where one is named (--recording and --design)"
+    assert str(caught.value) == f"{path}: {said}; {advice}"
 
 
 def test_a_file_that_is_no_teacher_is_one_line(tmp_path):
@@ -412,5 +413,5 @@ def test_a_file_that_is_no_teacher_is_one_line(tmp_path):
     ):
         load_teacher(path)
     path.write_bytes(b"nothing")
-    with pytest.raises(TeacherError, match=r"not a whole teacher \(.*\); train it again$"):
+    with pytest.raises(TeacherError, match=r"teacher\.safetensors: not a readable checkpoint \(.*\); train it again$"):
         load_teacher(path)

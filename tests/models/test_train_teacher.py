@@ -69,7 +69,7 @@ def test_it_leaves_a_teacher_that_fits_the_students_task(place: Path, tmp_path: 
     ("options", "line"),
     [
         (("--teacher", "ndt"), "teacher ndt reads counts and features, but the recording holds voltage; use transformer"),
-        (("--protocol", "few-shot:12"), "has too few cues for 12 of each class and a test; use fewer"),
+        (("--protocol", "few-shot:12"), "has too few cues for 12 of each class and a test; use 11 or fewer"),
         (("--protocol", "given"), "protocol 'given' has no calibration; use few-shot:N, such as few-shot:5"),
         (("--fold", "1"), "fold 1: the recording has 1 under few-shot:5; use 0 to 0"),
         (("--teacher", "labram"), "teacher labram needs pre-trained weights; give its model.safetensors with --weights"),

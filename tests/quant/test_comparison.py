@@ -14,7 +14,7 @@ from designs.layer_table import linear_layers
 from designs.number_format import INT4, INT8, IntFormat
 from designs.schema import DesignError
 from designs.widths import WIDTHS, ind_of, quant_of
-from models.benchmark_models import BenchmarkError, check_model, module_of
+from models.benchmark_models import BenchmarkError, check_model, module_of, rows_of
 from models.ind import Ind
 from models.metrics import accuracy
 from models.standardise import Standardisation
@@ -317,6 +317,15 @@ def test_an_unknown_row_is_one_clear_line(model, message):
     with pytest.raises(DesignError) as error:
         check_model(model, rhythms())
     assert str(error.value) == message
+
+
+def test_a_pattern_stands_for_the_rows_that_it_fits():
+    assert rows_of("ind_q") == studied_rows() and rows_of("csp") == ("csp",)
+    own = rows_of("ind_q:own:per_tensor:power_of_two:*")
+    assert own == tuple(f"ind_q:own:per_tensor:power_of_two:w{w}a{a}" for w, a in WIDTHS)
+    assert rows_of("ind_q:*") == every_row()
+    with pytest.raises(DesignError, match=r"model 'ind_q:owns:\*' fits no quantizer"):
+        rows_of("ind_q:owns:*")
 
 
 def test_a_row_is_a_model_of_the_benchmark():

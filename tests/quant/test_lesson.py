@@ -163,7 +163,10 @@ def test_a_lesson_comes_back_as_it_was(trained):
         ("damaged", r"not a readable checkpoint \(.*\); distil again$"),
         ("design", r"is for design ind_tiny, not ind_tiny as it is now; distil again$"),
         ("windows", r"speaks of other windows than the decoding set's; give the one that lies beside it$"),
-        ("decoder", r"was told to another decoder than .*model\.safetensors; give the one that lies beside it$"),
+        (
+            "decoder",
+            r"belongs to another decoder than .*model\.safetensors; give the lesson\.safetensors that lies beside that one$",
+        ),
         ("endless", r"does not fit the outputs of ind_tiny; distil again$"),
     ],
 )
