@@ -1,6 +1,7 @@
 """What models.benchmark measured of rows ind_q:..., each beside the energy of its widths and scales."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from quant.comparison.family import ROW, SCALES, SHARED, every_row, read_name
 
 FLOAT = "ind"
 """The benchmark's row of the float decoder that all others begin with."""
-COLUMNS = ("recording", "protocol", "model", "measure", "mean")
+COLUMNS = ("recording", "protocol", "model", "measure", "mean", "spread", "seeds")
 """Of the benchmark's table, what is read."""
+WORST = -1.0
+"""What a smaller R2 counts as in a mean over recordings, so that one decoder that fell apart does not rule it."""
 
 
 class TableError(ValueError):
@@ -18,44 +21,61 @@ class TableError(ValueError):
 
 
 @dataclass(frozen=True)
+class Cell:
+    """Mean over seeds and folds, and its standard deviation over seeds, None of one seed."""
+
+    mean: float
+    spread: float | None = None
+
+
+@dataclass(frozen=True)
 class Line:
-    """One row of the table. means: by column, those that the benchmark has; energies in nJ per decision, None where nothing is
+    """One row of the table. cells: by column, those that the benchmark has; energies in nJ per decision, None where nothing is
     built in these widths and scales, or at all in float."""
 
     method: str
     shared: str
     scale: str
     widths: str
-    means: dict[str, float]
+    cells: dict[str, Cell]
     mean: float | None
-    """Over all columns, None where one is missing."""
+    """Over all columns, each WORST at least; None where one is missing."""
     floor_nj: float | None = None
     built_nj: float | None = None
 
 
-def read_means(path: Path) -> dict[str, dict[str, float]]:
-    """benchmark.csv -> model -> column -> mean; a column: a recording under a protocol, its measure. Raises TableError."""
+def read_means(paths: Sequence[Path]) -> dict[str, dict[str, Cell]]:
+    """benchmark.csv, one or several -> model -> column -> cell; a column: a recording under a protocol, its measure. Raises
+    TableError."""
+    rows = [row for path in paths for row in _rows(path)]
+    several = {row["recording"] for row in rows for other in rows if _differs(row, other)}
+    found: dict[str, dict[str, Cell]] = {}
+    for row in rows:
+        protocol = f" {row['protocol']}" if row["recording"] in several else ""
+        cell = Cell(float(row["mean"]), float(row["spread"]) if int(row["seeds"]) > 1 else None)
+        found.setdefault(row["model"], {})[f"{row['recording']}{protocol}, {row['measure']}"] = cell
+    if not any(model.startswith(f"{ROW}:") for model in found):
+        raise TableError(f"{paths[0]}: has no row {ROW}:...; run models.benchmark with --models ind,{ROW}")
+    return found
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        found: dict[str, dict[str, float]] = {}
-        several = {row["recording"] for row in rows for other in rows if _differs(row, other)}
         for row in rows:
-            protocol = f" {row['protocol']}" if row["recording"] in several else ""
-            found.setdefault(row["model"], {})[f"{row['recording']}{protocol}, {row['measure']}"] = float(row["mean"])
+            _ = [row[name] for name in COLUMNS], float(row["mean"]), float(row["spread"]), int(row["seeds"])
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
         wanted = ", ".join(COLUMNS)
         raise TableError(f"{path}: is no benchmark.csv of models.benchmark ({error}); it needs columns {wanted}") from error
-    if not any(model.startswith(f"{ROW}:") for model in found):
-        raise TableError(f"{path}: has no row {ROW}:...; run models.benchmark with --models {every_row()[0]},...")
-    return found
+    return rows
 
 
 def _differs(row: dict[str, str], other: dict[str, str]) -> bool:
     return row["recording"] == other["recording"] and row["protocol"] != other["protocol"]
 
 
-def table_lines(means: dict[str, dict[str, float]], energies: WidthEnergies) -> list[Line]:
+def table_lines(means: dict[str, dict[str, Cell]], energies: WidthEnergies) -> list[Line]:
     """The float decoder if it was measured, then every row in the order of `every_row`. Raises DesignError for a name that is
     no quantizer, WidthEnergyError for widths without energy."""
     for model in means:
@@ -65,13 +85,14 @@ def table_lines(means: dict[str, dict[str, float]], energies: WidthEnergies) -> 
     return [_line(model, means[model], columns, energies) for model in (FLOAT, *every_row()) if model in means]
 
 
-def columns_of(means: dict[str, dict[str, float]]) -> list[str]:
+def columns_of(means: dict[str, dict[str, Cell]]) -> list[str]:
     """Those that a row has, in their order."""
     return list(dict.fromkeys(column for model, own in means.items() if model.startswith(f"{ROW}:") for column in own))
 
 
-def _line(model: str, own: dict[str, float], columns: list[str], energies: WidthEnergies) -> Line:
-    mean = sum(own[column] for column in columns) / len(columns) if all(column in own for column in columns) else None
+def _line(model: str, own: dict[str, Cell], columns: list[str], energies: WidthEnergies) -> Line:
+    there = all(column in own for column in columns)
+    mean = sum(max(WORST, own[column].mean) for column in columns) / len(columns) if there else None
     if model == FLOAT:
         return Line("float", "", "", "", own, mean)
     family, weight, activation = read_name(model)

@@ -13,7 +13,7 @@ from rich.console import Console
 from designs.schema import DesignError
 from designs.width_energy import WidthEnergies, WidthEnergyError, read_width_energies
 from models.measured_document import table, write_below
-from quant.comparison.measured import Line, TableError, columns_of, read_means, table_lines
+from quant.comparison.measured import WORST, Cell, Line, TableError, columns_of, read_means, table_lines
 from quant.comparison.picture import draw
 
 DOCUMENT = Path("docs/quantizers.md")
@@ -25,11 +25,17 @@ def markdown(lines: Sequence[Line], columns: Sequence[str]) -> str:
     head = ["method", "shared", "scale", "widths", *columns, "mean over recordings", "floor, nJ", "built, nJ"]
     rows = []
     for line in lines:
-        cells = [f"{line.means[column]:.3f}" if column in line.means else "" for column in columns]
+        cells = [_shown(line.cells.get(column)) for column in columns]
         mean = "" if line.mean is None else f"{line.mean:.3f}"
         energy = ["" if value is None else f"{value:,.0f}" for value in (line.floor_nj, line.built_nj)]
         rows.append([line.method, line.shared, line.scale, line.widths, *cells, mean, *energy])
     return table(head, rows)
+
+
+def _shown(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    return f"{cell.mean:.3f}" + ("" if cell.spread is None else f" ± {cell.spread:.3f}")
 
 
 def section(lines: Sequence[Line], columns: Sequence[str], energies: WidthEnergies, picture: str) -> str:
@@ -38,7 +44,8 @@ def section(lines: Sequence[Line], columns: Sequence[str], energies: WidthEnergi
         "## Accuracy and energy\n\n"
         "Accuracy is of the decoder that each recording gets (`models.ind_benchmark.design_for`), energy of a decoder of "
         "ind_int4's size in the same widths: a decision of the recording's own decoder takes more or less. Mean over seeds and "
-        "folds; the mean over recordings weighs every column alike. Floor: bare multipliers, and where scales are free those "
+        "folds, ± its standard deviation over seeds where there are several; the mean over recordings weighs every column "
+        f"alike, each as {WORST:g} at least. Floor: bare multipliers, and where scales are free those "
         "of the requantizers; built: the whole decoder, where one with these widths and scales is built "
         f"(designs/width_energy.py says what counts). {energies.corner}, `{energies.command}`.\n\n"
         f"{markdown(lines, columns)}\n![mean over recordings against energy]({picture})\n"
@@ -50,9 +57,9 @@ def write_document(text: str, path: Path) -> None:
     write_below(MARK, text, path, title="Quantizers")
 
 
-def make_table(benchmark: Path, document: Path, *, write: bool) -> str:
+def make_table(benchmarks: Sequence[Path], document: Path, *, write: bool) -> str:
     """The section; with `write` in `document` too, its picture beside it. Raises TableError, DesignError, WidthEnergyError."""
-    means, energies = read_means(benchmark), read_width_energies()
+    means, energies = read_means(benchmarks), read_width_energies()
     lines, picture = table_lines(means, energies), document.with_name(f"{document.stem}_energy.svg")
     text = section(lines, columns_of(means), energies, picture.name)
     if write:
@@ -63,7 +70,9 @@ def make_table(benchmark: Path, document: Path, *, write: bool) -> str:
 
 
 def command(
-    benchmark: Annotated[Path, typer.Option(help="benchmark.csv that models.benchmark wrote for models ind_q:...")],
+    benchmark: Annotated[
+        list[Path], typer.Option(help="benchmark.csv that models.benchmark wrote for models ind,ind_q; repeatable")
+    ],
     write: Annotated[bool, typer.Option("--write", help="put it into the document instead of printing it")] = False,
     document: Annotated[Path, typer.Option(help="what --write writes, below its mark")] = DOCUMENT,
 ) -> None:
