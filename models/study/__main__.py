@@ -76,12 +76,13 @@ def command(
     --config mine.toml --out out/mine. Every result is kept as it comes: after Ctrl-C the same command goes on where it stopped.
     """
     console = Console(stderr=True, markup=False, emoji=False)
-    plan_file = QUICK if quick else config
     out = out or (OUT_QUICK if quick else OUT)
     try:
         if quick and write:
             raise StudyError(f"--quick is on generated recordings, which {DOCUMENT} is not about; leave --write out")
-        plan = read_plan(plan_file)
+        if quick and config != CONFIG:
+            raise StudyError(f"--quick has a plan of its own, {QUICK.name}; leave --quick or --config out")
+        plan = read_plan(QUICK if quick else config)
         with console.status("reading recordings"):
             found = groups(plan, recordings)
             wanted = keys(found)

@@ -68,9 +68,15 @@ class Plan:
 
 def read_plan(path: Path = CONFIG) -> Plan:
     """Raises StudyError, one line, where the file is not a plan."""
+    if not path.is_file():
+        raise StudyError(f"{path}: no such plan; copy {CONFIG.name}, which lies in models/study, and change it")
     try:
         with path.open("rb") as file:
             found = tomllib.load(file)
+        lacking = [section for section in ("recordings", "experiments") if not isinstance(found.get(section), dict)]
+        if lacking:
+            raise StudyError(f"{path}: has no section [{lacking[0]}]; compare it with models/study/{CONFIG.name}")
+        _refuse_unknown(str(path), found, ("tuning", "recordings", "experiments"))
         rows = tuple(_row(name, each) for name, each in found["recordings"].items())
         parts = tuple(_part(name, each, rows) for name, each in found["experiments"].items())
         plan = Plan(rows, parts, found.get("tuning", False))
@@ -78,7 +84,7 @@ def read_plan(path: Path = CONFIG) -> Plan:
         raise
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise StudyError(
-            f"{path}: not the plan of a study ({' '.join(str(error).split())}); compare it with study.toml"
+            f"{path}: not the plan of a study ({' '.join(str(error).split())}); compare it with models/study/{CONFIG.name}"
         ) from error
     if not isinstance(plan.tuning, bool):
         raise StudyError(f"{path}: tuning must be true or false, not {plan.tuning!r}")

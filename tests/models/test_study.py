@@ -418,6 +418,22 @@ def test_a_quick_study_is_not_written_where_the_whole_one_stands(tmp_path):
     assert found.exit_code == 2 and "leave --write out" in found.output + found.stderr
 
 
+def test_a_quick_study_takes_no_other_plan(tmp_path):
+    found = CliRunner().invoke(_app(), ["--quick", "--config", str(tmp_path / "a.toml"), "--out", str(tmp_path)])
+    assert found.exit_code == 2 and "leave --quick or --config out" in found.output + found.stderr
+
+
+def test_a_plan_that_is_not_there_or_lacks_a_section(tmp_path):
+    with pytest.raises(StudyError, match=r"none\.toml: no such plan; copy study\.toml"):
+        read_plan(tmp_path / "none.toml")
+    (tmp_path / "a.toml").write_text(PLAN.replace("[experiments]", ""), encoding="utf-8")
+    with pytest.raises(StudyError, match=r"a\.toml: has no section \[experiments\]; compare it with models/study/study\.toml"):
+        read_plan(tmp_path / "a.toml")
+    (tmp_path / "a.toml").write_text("tunings = true\n" + PLAN + "methods = {}", encoding="utf-8")
+    with pytest.raises(StudyError, match="'tunings' is unknown; use tuning, recordings, experiments"):
+        read_plan(tmp_path / "a.toml")
+
+
 def test_a_quick_study_has_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = CliRunner().invoke(_app(), ["--quick", "--report"])
