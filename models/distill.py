@@ -210,6 +210,7 @@ def command(
         kept = "the same command goes on from the last whole epoch" if (out / STATE).exists() else "nothing was trained yet"
         console.print(f"models.distill: interrupted; {kept}", highlight=False, soft_wrap=True)
         raise typer.Exit(130) from interrupt
+    print(f"{task.found.source}: {task.trials} trials or stretches calibrated, {len(task.student[TEST])} windows tested")
     for metric in metrics:
         print(f"{metric.name:22} {np.round(metric.value, 4):>12} {metric.unit}")
 

@@ -166,6 +166,7 @@ def command(
         stop(str(error), 2)
     except KeyboardInterrupt:
         stop("interrupted; training had not ended and is lost, nothing half-written was left, run the same command again", 130)
+    print(metrics[0].origin)
     for metric in metrics:
         print(f"{metric.name:26} {np.round(metric.value, 4):>12} {metric.unit}")
 
