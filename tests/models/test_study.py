@@ -125,7 +125,8 @@ def test_ranks_are_taken_within_a_place_and_group():
     assert within is not None and over is not None and within.mean == pytest.approx(-1) and over.mean > 0.4
     flat = [(result(0, seed=1), "", 1.0, y) for y in (0.1, 0.2, 0.3)]
     assert rank_correlation(flat).found is None
-    partly = rank_correlation([*points, *flat, *flat[:2]])
+    two = [(result(0, seed=2), "", x, x) for x in (0.1, 0.2)]
+    partly = rank_correlation([*points, *flat, *two])
     assert (partly.used, partly.places) == (2, 3)
 
 
