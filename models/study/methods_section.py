@@ -110,7 +110,7 @@ def _offline_pairs() -> list[tuple[str, str]]:
         plain, taught = (str(Variant(method=name, trained_on=where)) for name in ("none", "tskd"))
         found += [(plain, PLAIN), (taught, plain), (TSKD, plain)]
     uncalibrated = str(Variant(trained_on=OFFLINE_ONLY))
-    return [*found, (PLAIN, uncalibrated), (str(Variant(student="", method=TEACHER)), uncalibrated)]
+    return [*found, (PLAIN, uncalibrated), (TSKD, uncalibrated), (str(Variant(student="", method=TEACHER)), uncalibrated)]
 
 
 def _readings(results: Sequence[Result]) -> str:
