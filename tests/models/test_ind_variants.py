@@ -35,9 +35,9 @@ FEW_CHANNELS = replace(
 def inputs_of(name: str, design) -> tuple[int, int]:
     """(rows, features) of a window as the student reads it."""
     spec = design.tokenizer
-    if STUDENTS[name].reads == "signal":
-        return design.model.tokens * spec.token_samples, spec.channels
-    return design.model.tokens, spec.features
+    if STUDENTS[name].reads == "tokens":
+        return design.model.tokens, spec.features
+    return design.model.tokens * spec.token_samples, spec.bank_channels
 
 
 def designs():
@@ -72,7 +72,7 @@ def test_a_variant_learns_under_the_same_recipe(name, method):
 def test_a_convolution_sees_what_came_before_and_every_sample():
     torch.manual_seed(0)
     pupil = student("ind_convolution", FEW_CHANNELS).eval()
-    signal = torch.randn(1, 3, 17 * 50)
+    signal = torch.randn(1, 6, 17 * 50)
     later = signal.clone()
     later[:, :, 400:] += 1.0
     before, after = pupil.tokens_of(signal), pupil.tokens_of(later)
@@ -108,7 +108,7 @@ def test_variants_behind_the_tokens_share_the_gains_of_features_and_others_have_
     for name, wanted in (("ind", 1), ("ind_mlp", 2), ("ind_samples", 2), ("gru", 2), ("eegnet", 2)):
         pupil = student(name, IND_TINY)
         before = pupil.ind.embed.weight.detach().clone() if name.startswith("ind") else None
-        distil(pupil, "none", lessons(signal=STUDENTS[name].reads == "signal"), IND_TINY, settings)
+        distil(pupil, "none", lessons(signal=STUDENTS[name].reads != "tokens"), IND_TINY, settings)
         assert len(asked) == wanted, name
         if name in ("ind", "ind_mlp"):
             assert torch.allclose(pupil.ind.embed.weight, before * gains)
