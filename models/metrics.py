@@ -5,6 +5,9 @@ import math
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, r2_score
 
+WORST_R2 = -1.0
+"""What a smaller R2 counts as in a mean, so that one decoder that fell apart does not rule it."""
+
 
 def accuracy(label: np.ndarray, decided: np.ndarray) -> float:
     """label, decided int [windows] -> share of equal ones."""

@@ -82,10 +82,8 @@ def fine_tune(
     design, averaged = model.design, copy.deepcopy(model)
     optimiser = torch.optim.Adam(_groups(model, settings, range_step))
     rates = [group["lr"] for group in optimiser.param_groups]
-    ranges, means = (
-        _ranges(model),
-        list(zip(averaged.parameters(), model.parameters(), strict=True)),
-    )  # found once: slow to find
+    ranges = _ranges(model)  # found once: Brevitas' modules are many, and walking them every step costs
+    means = list(zip(averaged.parameters(), model.parameters(), strict=True))
     draw = torch.Generator().manual_seed(settings.seed)
     with torch.no_grad():
         taught = torch.cat([teacher(standardisation(part)) for part in validation.all_tokens().split(512)])

@@ -49,9 +49,9 @@ class CalibrationTask:
 
     student, signal, mixed: tokens, signal and signal behind the spatial filter, each as windows by part, offline, calibration
     and test, standardised and in the same order; label int64 [windows], or float32 [windows, outputs], standardised by
-    `targets`. found: the student's decoding set, for what comes behind training:
-    its train windows are the calibration's, and with so few trials its validation windows are these trials' own once more.
-    trials: cues of the calibration, or shots of behaviour.
+    `targets`. found: the student's decoding set, for what comes behind training: its train windows are the calibration's, and
+    with so few trials its validation windows are these trials' own once more. trials: cues of the calibration, or shots of
+    behaviour.
     """
 
     design: Design
@@ -110,16 +110,19 @@ def calibration_task(fold: CalibrationFold, design: Design, *, spread: int | Non
     sources = {OFFLINE: (of_teacher, "train"), CALIBRATION: (found, "train"), TEST: (found, "test")}
     student = {part: window_tensors(source, tokens, name, design) for part, (source, name) in sources.items()}
     signal = {part: signal_windows(source, name, design) for part, (source, name) in sources.items()}
-    mixed = {part: behind(spatial, each) for part, each in signal.items()}
     targets = fit_targets(student[OFFLINE])
     old, standardisation = (fit_standardisation(seen_tokens(student[part])) for part in (OFFLINE, CALIBRATION))
-    (of_signal, of_new), of_mixed = (_signal_standardisations(each, design) for each in (signal, mixed))
+    of_signal, of_new = _signal_standardisations(signal, design)
+    heard = mixed = _standardised(signal, of_signal, of_new, targets)
+    if spatial is not None:
+        behind = {part: replace(each, tokens=each.tokens @ spatial.T) for part, each in signal.items()}
+        mixed = _standardised(behind, *_signal_standardisations(behind, design), targets)
     return CalibrationTask(
         design,
         found,
         _standardised(student, old, standardisation, targets),
-        _standardised(signal, of_signal, of_new, targets),
-        _standardised(mixed, *of_mixed, targets),
+        heard,
+        mixed,
         standardisation,
         of_signal,
         targets,
@@ -168,11 +171,6 @@ def _with_windows(base: DecodingSet, parts: dict[str, Places]) -> DecodingSet:
         window_target=np.concatenate([each.target for each in every]),
         window_part=np.repeat([PARTS.index(part) for part in parts], [len(each) for each in every]),
     )
-
-
-def behind(spatial: Tensor | None, windows: WindowTensors) -> WindowTensors:
-    """The same windows of the signal, their channels mixed by `spatial` [virtual channels, channels]; None: as they are."""
-    return windows if spatial is None else replace(windows, tokens=windows.tokens @ spatial.T)
 
 
 def _signal_standardisations(signal: dict[str, WindowTensors], design: Design) -> tuple[Standardisation, Standardisation]:

@@ -23,8 +23,8 @@ from models.window_tensors import WindowTensors
 
 @dataclass(frozen=True)
 class Lessons:
-    """What a student trains on: standardised windows (as the student reads them), the teacher's view of them in
-    the same order, and its view of all windows that projections may be fitted on."""
+    """What a student trains on: standardised windows (as the student reads them), the teacher's view of them in the same
+    order, and its view of all windows that projections may be fitted on."""
 
     windows: WindowTensors
     teaching: Teaching

@@ -67,16 +67,16 @@ def trials(results: Sequence[Result]) -> str:
     return ", ".join(f"{_range({r.trials for r in within(results, shots=n)})} at {n} shots" for n in shots(results))
 
 
-def points(found: Estimate | None, p: float | None = None, *, unit: float = 100.0, digits: int = 1) -> str:
+def points(found: Estimate | None, p: float | None = None) -> str:
     """Mean, interval, p and n; p: instead of the estimate's own, where it was adjusted, NaN: none is given."""
     if found is None:
         return "-"
-    mean = f"{unit * found.mean:+.{digits}f}"
+    mean = f"{100 * found.mean:+.1f}"
     if math.isnan(found.low):
         return mean
     p = found.p if p is None else p
     told = "" if math.isnan(p) else f", p {p:.3f}"
-    return f"{mean} ({unit * found.low:+.{digits}f} to {unit * found.high:+.{digits}f}){told}, n {found.subjects}"
+    return f"{mean} ({100 * found.low:+.1f} to {100 * found.high:+.1f}){told}, n {found.subjects}"
 
 
 def gains(results: Sequence[Result], chosen: Sequence[str]) -> list[str]:

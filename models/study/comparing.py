@@ -135,8 +135,8 @@ def rank_correlation(points: Sequence[Point]) -> Ranked:
     for members in _together(points).values():
         x, y = np.array([member[2:] for member in members]).T
         places += len(members) > 2
-        if len(members) > 2 and np.ptp(x) > 0 and np.ptp(y) > 0:
-            ranks.append((members[0][0], float(spearmanr(x, y).statistic)))
+        if (rank := _spearman(x, y)) is not None:
+            ranks.append((members[0][0], rank))
     return Ranked(estimate([*by_subject(ranks).values()]), len(ranks), places)
 
 
@@ -153,8 +153,8 @@ def agreement(points: Sequence[Point]) -> Estimate | None:
         for one, other in combinations(fold.values(), 2):
             both = sorted(one.keys() & other.keys())
             first, second = (np.array([each[name][1] for name in both]) for each in (one, other))
-            if len(both) > 2 and np.ptp(first) > 0 and np.ptp(second) > 0:
-                ranks.append(float(spearmanr(first, second).statistic))
+            if (rank := _spearman(first, second)) is not None:
+                ranks.append(rank)
         if ranks:
             alike.append((next(iter(next(iter(fold.values())).values()))[0], fmean(ranks)))
     return estimate([*by_subject(alike).values()])
@@ -169,6 +169,11 @@ def slope(results: Sequence[Result], others: Sequence[Result]) -> Estimate | Non
         for subject, won in by_subject(_pairs([r for r in results if r.shots == count], others)).items():
             found[subject].append((math.log2(count), won))
     return estimate([float(linregress(*zip(*points, strict=True)).slope) for points in found.values() if len(points) > 1])
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> float | None:
+    """None of fewer than three points, or where x or y never change."""
+    return float(spearmanr(x, y).statistic) if len(x) > 2 and np.ptp(x) > 0 and np.ptp(y) > 0 else None
 
 
 def _pairs(results: Iterable[Result], others: Iterable[Result]) -> list[tuple[Result, float]]:

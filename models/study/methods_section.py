@@ -30,8 +30,8 @@ from models.study.results import Result
 from models.study.variant import FINE_TUNED, OFFLINE_ONLY, POOLED, TEACHER, Variant
 
 HOLM = (
-    "**Gain over no distillation.** p after Holm over the methods of a column, left out where subjects are too few to bring it "
-    "below 0.05.\n\n"
+    "**Gain over no distillation.** p after Holm over the methods of a column, left out where so few subjects could not "
+    "bring it below 0.05.\n\n"
 )
 OFFLINE = (
     "**Where the student trains on the offline sessions too**, pooled with its calibration or before it, or on them alone "
@@ -50,11 +50,7 @@ def methods_section(results: Sequence[Result], path: Path) -> tuple[str, list[Pa
     text = _values(results, chosen)
     text += "TSKD over no distillation, all shots, p as it is: "
     text += f"{points(gain(of(compared, TSKD), of(compared, PLAIN)))}.\n\n"
-    text += (
-        "**Gain over no distillation.** p after Holm over the methods of a column, left out where so few subjects could not "
-    )
-    text += "bring it below 0.05.\n\n"
-    text += gain_table(by_shots(compared), rivals)
+    text += HOLM + gain_table(by_shots(compared), rivals)
     text += "The same by recording.\n\n" + gain_table(by_row(compared), rivals)
     text += _against_rivals(compared, rivals) + _with_offline_sessions(compared) + _readings(results)
     picture = draw_gains(compared, path)
@@ -97,11 +93,7 @@ def _over_best(results: Sequence[Result], others: Sequence[str]) -> str:
 def _with_offline_sessions(results: Sequence[Result]) -> str:
     """What the offline sessions themselves give, what is left for a teacher to give beside them, whether TSKD without them
     comes up to that, and whether the teacher is better than a student that learned what it learned."""
-    text = (
-        "**Where the student trains on the offline sessions too**, pooled with its calibration or before it, or on them alone "
-    )
-    text += "(uncalibrated), as its teacher does. p as it is.\n\n"
-    return text + pair_table(by_shots(results), _offline_pairs())
+    return OFFLINE + pair_table(by_shots(results), _offline_pairs())
 
 
 def _offline_pairs() -> list[tuple[str, str]]:

@@ -36,9 +36,9 @@ def felt_section(results: Sequence[Result], path: Path) -> tuple[str, list[Path]
 def parts_section(results: Sequence[Result], path: Path) -> tuple[str, list[Path]]:
     """Every student with and without teacher, and what both cost."""
     compared = bounded(results)
-    taught = {variant.method for variant in EXPERIMENTS["parts"]()} - {"none"}
-    lines, by = [], [method for method in ("tskd", "kd") if method in taught]
-    for name in dict.fromkeys(variant.student for variant in EXPERIMENTS["parts"]()):
+    students = list(dict.fromkeys(variant.student for variant in EXPERIMENTS["parts"]()))
+    lines, by = [], ("tskd", "kd")
+    for name in students:
         none = Variant(student=name)
         if of(results, none):
             own = [value(within(of(results, none), row)) for row in rows(results)]
@@ -49,8 +49,8 @@ def parts_section(results: Sequence[Result], path: Path) -> tuple[str, list[Path
         "## Network and distillation apart\n\nEvery student alone, and what a teacher adds to it; - where it does not fit.\n\n"
     )
     text += table(head, lines) + "\n**The IND over every student**, both without a teacher. p as it is.\n\n"
-    others = [str(Variant(student=name)) for name in dict.fromkeys(v.student for v in EXPERIMENTS["parts"]()) if name != "ind"]
-    return text + pair_table({"all": compared, **by_row(compared)}, [(PLAIN, name) for name in others]), []
+    pairs = [(PLAIN, str(Variant(student=name))) for name in students if name != "ind"]
+    return text + pair_table({"all": compared, **by_row(compared)}, pairs), []
 
 
 def teachers_section(results: Sequence[Result], path: Path) -> tuple[str, list[Path]]:

@@ -21,7 +21,7 @@ from models.distillation.registry import DistillationError
 from models.distillation.tskd import Tskd
 from models.distillation.tsr import effective_rank, tsr_of
 from models.fit import predict
-from models.metrics import accuracy, correlation, r2
+from models.metrics import WORST_R2, accuracy, correlation, r2
 from models.recording import RecordingError
 from models.study.classroom import Classroom, classroom, trained
 from models.study.group import Group
@@ -32,7 +32,6 @@ from models.window_tensors import WindowTensors
 
 INTEGERS = "quant.distilled_integers"
 """Loaded by its name where a variant ends in integers, since it lies to the right of this package."""
-WORST = -1.0
 
 
 def missing(group: Group, folder: Path) -> list[tuple[CalibrationFold, list[Variant]]]:
@@ -118,15 +117,15 @@ def measure_of(task: CalibrationTask) -> str:
 
 
 def scores(task: CalibrationTask, outputs: Tensor) -> dict[str, float]:
-    """Every measure that the test windows allow; an R2 below WORST counts as WORST, so that one stray output does not rule a
-    mean. log_loss: mean cross-entropy in nats, finer than an accuracy of few windows."""
+    """Every measure that the test windows allow; an R2 below WORST_R2 counts as that. log_loss: mean cross-entropy in nats,
+    finer than an accuracy of few windows."""
     label = task.student[TEST].label
     wanted = label.numpy()
     if not task.design.model.regression:
         log_loss = float(torch.nn.functional.cross_entropy(outputs, label))
         return {"accuracy": accuracy(wanted, outputs.argmax(dim=1).numpy()), "log_loss": log_loss}
     found = np.asarray(outputs.numpy())
-    return {"r2": max(WORST, r2(wanted, found)), "correlation": correlation(wanted, found)}
+    return {"r2": max(WORST_R2, r2(wanted, found)), "correlation": correlation(wanted, found)}
 
 
 def _size(net: torch.nn.Module, windows: WindowTensors) -> tuple[int, int]:

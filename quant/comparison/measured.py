@@ -4,16 +4,16 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from designs.width_energy import WidthEnergies
+from models.metrics import WORST_R2
 from quant.comparison.family import ROW, SCALES, SHARED, every_row, read_name
 
 FLOAT = "ind"
 """The benchmark's row of the float decoder that all others begin with."""
 COLUMNS = ("recording", "protocol", "model", "measure", "mean", "spread", "seeds")
 """Of the benchmark's table, what is read."""
-WORST = -1.0
-"""What a smaller R2 counts as in a mean over recordings, so that one decoder that fell apart does not rule it."""
 
 
 class TableError(ValueError):
@@ -39,7 +39,7 @@ class Line:
     widths: str
     cells: dict[str, Cell]
     mean: float | None
-    """Over all columns, each WORST at least; None where one is missing."""
+    """Over all columns, each WORST_R2 at least; None where one is missing."""
     floor_nj: float | None = None
     built_nj: float | None = None
 
@@ -48,31 +48,39 @@ def read_means(paths: Sequence[Path]) -> dict[str, dict[str, Cell]]:
     """benchmark.csv, one or several -> model -> column -> cell; a column: a recording under a protocol, its measure. Raises
     TableError."""
     rows = [row for path in paths for row in _rows(path)]
-    several = {row["recording"] for row in rows for other in rows if _differs(row, other)}
+    protocols: dict[str, set[str]] = {}
+    for row in rows:
+        protocols.setdefault(row.recording, set()).add(row.protocol)
     found: dict[str, dict[str, Cell]] = {}
     for row in rows:
-        protocol = f" {row['protocol']}" if row["recording"] in several else ""
-        cell = Cell(float(row["mean"]), float(row["spread"]) if int(row["seeds"]) > 1 else None)
-        found.setdefault(row["model"], {})[f"{row['recording']}{protocol}, {row['measure']}"] = cell
+        protocol = f" {row.protocol}" if len(protocols[row.recording]) > 1 else ""
+        found.setdefault(row.model, {})[f"{row.recording}{protocol}, {row.measure}"] = row.cell
     if not any(model.startswith(f"{ROW}:") for model in found):
         raise TableError(f"{paths[0]}: has no row {ROW}:...; run models.benchmark with --models ind,{ROW}")
     return found
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+class _Row(NamedTuple):
+    recording: str
+    protocol: str
+    model: str
+    measure: str
+    cell: Cell
+
+
+def _rows(path: Path) -> list[_Row]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        for row in rows:
-            _ = [row[name] for name in COLUMNS], float(row["mean"]), float(row["spread"]), int(row["seeds"])
+            return [_row(given) for given in csv.DictReader(file)]
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
         wanted = ", ".join(COLUMNS)
         raise TableError(f"{path}: is no benchmark.csv of models.benchmark ({error}); it needs columns {wanted}") from error
-    return rows
 
 
-def _differs(row: dict[str, str], other: dict[str, str]) -> bool:
-    return row["recording"] == other["recording"] and row["protocol"] != other["protocol"]
+def _row(given: dict[str, str]) -> _Row:
+    recording, protocol, model, measure, mean, spread, seeds = (given[name] for name in COLUMNS)
+    found, between = float(mean), float(spread)
+    return _Row(recording, protocol, model, measure, Cell(found, between if int(seeds) > 1 else None))
 
 
 def table_lines(means: dict[str, dict[str, Cell]], energies: WidthEnergies) -> list[Line]:
@@ -92,7 +100,7 @@ def columns_of(means: dict[str, dict[str, Cell]]) -> list[str]:
 
 def _line(model: str, own: dict[str, Cell], columns: list[str], energies: WidthEnergies) -> Line:
     there = all(column in own for column in columns)
-    mean = sum(max(WORST, own[column].mean) for column in columns) / len(columns) if there else None
+    mean = sum(max(WORST_R2, own[column].mean) for column in columns) / len(columns) if there else None
     if model == FLOAT:
         return Line("float", "", "", "", own, mean)
     family, weight, activation = read_name(model)

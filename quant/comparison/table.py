@@ -13,7 +13,8 @@ from rich.console import Console
 from designs.schema import DesignError
 from designs.width_energy import WidthEnergies, WidthEnergyError, read_width_energies
 from models.measured_document import table, write_below
-from quant.comparison.measured import WORST, Cell, Line, TableError, columns_of, read_means, table_lines
+from models.metrics import WORST_R2
+from quant.comparison.measured import Cell, Line, TableError, columns_of, read_means, table_lines
 from quant.comparison.picture import draw
 
 DOCUMENT = Path("docs/quantizers.md")
@@ -45,7 +46,7 @@ def section(lines: Sequence[Line], columns: Sequence[str], energies: WidthEnergi
         "Accuracy is of the decoder that each recording gets (`models.ind_benchmark.design_for`), energy of a decoder of "
         "ind_int4's size in the same widths: a decision of the recording's own decoder takes more or less. Mean over seeds and "
         "folds, ± its standard deviation over seeds where there are several; the mean over recordings weighs every column "
-        f"alike, each as {WORST:g} at least. Floor: bare multipliers, and where scales are free those "
+        f"alike, each as {WORST_R2:g} at least. Floor: bare multipliers, and where scales are free those "
         "of the requantizers; built: the whole decoder, where one with these widths and scales is built "
         f"(designs/width_energy.py says what counts). {energies.corner}, `{energies.command}`.\n\n"
         f"{markdown(lines, columns)}\n![mean over recordings against energy]({picture})\n"
